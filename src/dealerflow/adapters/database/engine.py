@@ -1,0 +1,89 @@
+"""Opens the main database (SQLite or PostgreSQL) so that a commit is durable and an outage is told apart from a fault."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Literal
+
+import sqlalchemy as sa
+from pysqlite3 import dbapi2 as safe_sqlite
+from sqlalchemy import event, exc
+
+from dealerflow.domain.errors import Outage
+
+# SQLite 3.7.0-3.51.2 can corrupt a WAL database when two connections write or checkpoint at once (fixed in 3.51.3).
+OLDEST_SAFE_SQLITE = (3, 51, 3)
+BUSY_TIMEOUT_MS = 5_000
+# PostgreSQL's own words for "try again": serialization_failure, deadlock_detected, lock_not_available, admin and crash shutdown, too_many_connections.
+_TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
+
+Mode = Literal["read", "write"]
+
+
+def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
+    """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with several connections."""
+    if url.startswith("sqlite"):
+        return _open_sqlite(url, busy_timeout_ms)
+    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"connect_timeout": 3})
+
+
+def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
+    if safe_sqlite.sqlite_version_info < OLDEST_SAFE_SQLITE:
+        raise RuntimeError(f"SQLite {safe_sqlite.sqlite_version} can corrupt a database with several connections; 3.51.3 or newer is needed")
+    engine = sa.create_engine(
+        url, module=safe_sqlite, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000}
+    )
+
+    @event.listens_for(engine, "connect")
+    def set_pragmas(connection: Any, _record: object) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, see below
+        cursor = connection.cursor()
+        cursor.execute("PRAGMA journal_mode=WAL")
+        cursor.execute("PRAGMA synchronous=FULL")
+        cursor.execute("PRAGMA foreign_keys=ON")
+        cursor.execute("PRAGMA cache_size=-16000")
+        if sys.platform == "darwin":
+            cursor.execute("PRAGMA fullfsync=ON")
+        cursor.close()
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        # A writer takes the lock at once: a reader that turns writer midway can only fail, not wait.
+        reading = connection.get_execution_options().get("mode") == "read"
+        connection.exec_driver_sql("BEGIN" if reading else "BEGIN IMMEDIATE")
+
+    return engine
+
+
+def is_outage(error: exc.DBAPIError) -> bool:
+    """Whether waiting may help: the server is away, the disk is full, the write lock is held by another."""
+    if error.connection_invalidated or isinstance(error, exc.InterfaceError):
+        return True
+    code = getattr(error.orig, "sqlstate", None)
+    if code is not None:
+        return code in _TRY_AGAIN or code.startswith(("08", "53"))
+    text = str(error.orig).lower()
+    sqlite = ("locked", "disk i/o", "database or disk is full", "unable to open database")
+    return isinstance(error, exc.OperationalError) and (code is None and error.orig.__class__.__module__.startswith("psycopg") or any(word in text for word in sqlite))
+
+
+@contextmanager
+def outages() -> Iterator[None]:
+    """Turns what says that the database is away into `Outage`; lets everything else pass."""
+    try:
+        yield
+    except exc.DBAPIError as error:
+        if is_outage(error):
+            raise Outage(f"the database cannot be used now: {str(error.orig).strip()}") from error
+        raise
+    except exc.TimeoutError as error:
+        raise Outage("the database cannot be used now: all connections are busy") from error
+
+
+@contextmanager
+def transaction(engine: sa.Engine, mode: Mode = "write") -> Iterator[sa.Connection]:
+    """One transaction: commits at the end of the block, rolls back when it raises. Raises Outage when the database is away."""
+    with outages(), engine.connect().execution_options(mode=mode) as connection, connection.begin():
+        yield connection

@@ -1,0 +1,55 @@
+"""The queues, and how each is worked. One place for a queue's settings on one machine."""
+
+from __future__ import annotations
+
+import msgspec
+
+ORDERS = "orders"
+DECISIONS = "decisions"
+PAYMENTS = "payments"
+INVOICES = "invoices"
+NOTIFICATIONS = "notifications"
+EVENTS = "events"
+FUNCTIONS = "functions"
+WEBHOOKS = "webhooks"
+DELIVERIES_PREFIX = "deliveries-"
+
+
+class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
+    """How a queue is worked.
+
+    `batch`: messages worked in one transaction (1 where the work is a call to the outside). `ordered`: messages of one group
+    are never with two workers at once. `max_attempts`: the handler's own failures until the message is dead. Times in ms.
+    """
+
+    batch: int = 100
+    ordered: bool = True
+    max_attempts: int = 8
+    first_delay_ms: int = 500
+    max_delay_ms: int = 15 * 60 * 1000
+    lease_ms: int = 60_000
+
+
+CALL_TO_THE_OUTSIDE = QueuePolicy(batch=1, ordered=False)
+_DAYS_OF_RETRIES = QueuePolicy(batch=1, ordered=False, max_attempts=12, first_delay_ms=5_000, max_delay_ms=12 * 3_600_000)
+
+POLICIES: dict[str, QueuePolicy] = {
+    ORDERS: QueuePolicy(),
+    DECISIONS: QueuePolicy(),
+    PAYMENTS: CALL_TO_THE_OUTSIDE,
+    INVOICES: QueuePolicy(),
+    NOTIFICATIONS: CALL_TO_THE_OUTSIDE,
+    EVENTS: QueuePolicy(batch=500, ordered=False),
+    FUNCTIONS: CALL_TO_THE_OUTSIDE,
+    WEBHOOKS: _DAYS_OF_RETRIES,
+}
+
+
+def policy(queue: str) -> QueuePolicy:
+    """The queue's settings; delivery lines and queues of one's own get the ordinary ones."""
+    return POLICIES.get(queue, QueuePolicy())
+
+
+def deliveries(delivery_line: str) -> str:
+    """The queue of a delivery line."""
+    return DELIVERIES_PREFIX + delivery_line
