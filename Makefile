@@ -1,0 +1,52 @@
+# All that a fresh machine with Python 3.11 or newer, git and make needs. `make` alone lists the targets.
+
+PYTHON ?= python3
+HOST ?= 127.0.0.1
+PORT ?= 8000
+DATA ?= data
+# Test processes at once, and what else pytest is to be told: make test PYTEST_ARGS="-k payment"
+TEST_JOBS ?= 2
+PYTEST_ARGS ?=
+
+BIN := .venv/bin
+export PYTHON
+
+.DEFAULT_GOAL := help
+.PHONY: help install run test check format bench lock clean
+
+help: ## Show this list
+	@echo "Dealerflow: make TARGET"
+	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do \
+		printf '  %-9s %s\n' "$$target" "$$does"; done
+
+install: ## Make .venv with the program in it (.venv/bin/dealerflow)
+	@scripts/install
+
+run: install ## Start Dealerflow with demo data (HOST=, PORT= and DATA= change where)
+	@exec $(BIN)/dealerflow serve --demo --host "$(HOST)" --port "$(PORT)" --data "$(DATA)"
+
+test: ## Run every check and every test
+	@scripts/install test
+	@scripts/check
+	@CHROMIUM="$$(scripts/ensure-chromium)" && export CHROMIUM && echo "Browser tests use $$CHROMIUM" && \
+		exec $(BIN)/pytest -n $(TEST_JOBS) $(PYTEST_ARGS)
+
+check: ## Run the static checks only: format, lint, types, import rules
+	@scripts/install test
+	@scripts/check
+
+format: ## Format the code and mend what the linter can mend
+	@scripts/install test
+	@$(BIN)/ruff format
+	@$(BIN)/ruff check --fix
+
+bench: ## Measure, and write the results with the machine they were measured on
+	@scripts/install test
+	@exec $(BIN)/python -m benchmarks
+
+lock: ## Write requirements/*.txt anew (UPGRADE=1 takes the newest versions)
+	@scripts/lock $(if $(UPGRADE),--upgrade)
+
+clean: ## Remove the environments and caches; data stays
+	rm -rf .venv .venv-lock .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
