@@ -1,0 +1,1 @@
+"""Letters and printed documents: templates, PDFs, and how amounts and dates read in each language."""
