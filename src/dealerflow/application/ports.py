@@ -71,6 +71,21 @@ class MessageStore(Protocol):
     def release(self, owners_alive: Collection[str], *, now: int) -> int:
         """Give back at once what owners that are no longer alive held, and what leases ran out; how many."""
 
+    def renew(self, claimed: Sequence[Claimed], *, now: int) -> None:
+        """Lengthen the leases of a long piece of work. One whose lease was lost is left alone."""
+
+    def close(self, queue: str, *, until: int) -> None:
+        """Give nothing of this queue before `until`: what its work depends on cannot be reached. The last word counts."""
+
+    def is_open(self, queue: str, *, now: int) -> bool:
+        """Whether the queue is neither paused nor closed. A queue that nobody knows is open."""
+
+    def declare(self, queues: Collection[str]) -> None:
+        """Make these queues known, so that they have figures before their first message."""
+
+    def queues(self) -> list[str]:
+        """The names of all known queues, sorted; cheap. Sending to a queue makes it known."""
+
     def pause(self, queue: str) -> None:
         """Nothing new is claimed from now on; durable. A queue that is paused stays so."""
 
