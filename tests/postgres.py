@@ -94,7 +94,7 @@ class PostgresServer:
         self._end(signal.SIGINT)
 
     def kill(self) -> None:
-        """Shuts down at once, without a checkpoint ("immediate"), as a crash does: the next start recovers."""
+        """Shuts down at once, without a checkpoint ("immediate"), like a crash: the next start recovers."""
         self._end(signal.SIGQUIT)
 
     def create_database(self, template: str = "template1") -> str:

@@ -1,0 +1,66 @@
+"""The system's Chromium, driven by Playwright, for tests that do what a person does."""
+
+from __future__ import annotations
+
+import subprocess
+from collections.abc import Callable, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+
+# What a first start would do besides showing pages: look for updates, ask its maker's servers, sync.
+QUIET = [
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-gpu",
+    "--disable-quic",
+    "--disable-sync",
+    "--no-first-run",
+    # Its sandbox needs rights that containers and root do not have; only our own pages are shown.
+    "--no-sandbox",
+]
+TIMEOUT_MS = 15_000
+ENSURE_CHROMIUM = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
+
+PageOf = Callable[..., Page]
+
+
+@pytest.fixture(scope="module")
+def chromium() -> Iterator[Browser]:
+    """A headless Chromium.
+
+    One for each test file rather than for the whole session: while Playwright lives, its event loop counts as
+    running in this thread, and no other file's tests could use asyncio.
+    """
+    # Not a skip where there is none: the script installs one, or says what to do and fails.
+    path = subprocess.run([ENSURE_CHROMIUM], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=path, args=QUIET, chromium_sandbox=False)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def page_of(chromium: Browser) -> Iterator[PageOf]:
+    """`page_of(javascript=True, **options)` opens a page in a fresh profile: no cookies, nobody logged in.
+
+    Each call is another person at another machine; `options` are those of Playwright's `new_context` (locale,
+    viewport, base_url …). After the test no page may have met an error in its own scripts.
+    """
+    contexts: list[BrowserContext] = []
+    errors: list[str] = []
+
+    def open_page(*, javascript: bool = True, **options: object) -> Page:
+        context = chromium.new_context(java_script_enabled=javascript, **options)  # type: ignore[arg-type]
+        contexts.append(context)
+        context.set_default_timeout(TIMEOUT_MS)
+        context.on(
+            "weberror", lambda failure: errors.append(f"{failure.page and failure.page.url}: {failure.error}")
+        )
+        return context.new_page()
+
+    yield open_page
+    for context in contexts:
+        context.close()
+    assert errors == [], "a script on a page failed"
