@@ -31,7 +31,9 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CALL_TO_THE_OUTSIDE = QueuePolicy(batch=1, ordered=False)
-_DAYS_OF_RETRIES = QueuePolicy(batch=1, ordered=False, max_attempts=12, first_delay_ms=5_000, max_delay_ms=12 * 3_600_000)
+_DAYS_OF_RETRIES = QueuePolicy(
+    batch=1, ordered=False, max_attempts=12, first_delay_ms=5_000, max_delay_ms=12 * 3_600_000
+)
 
 POLICIES: dict[str, QueuePolicy] = {
     ORDERS: QueuePolicy(),

@@ -1,28 +1,395 @@
-"""The unit of work: one message, one transaction. What a handler writes, sends and notes commits together, at the edge."""
+"""The unit of work: one message, one transaction. What a handler writes, sends and notes commits together, at the edge.
+
+A unit of work gathers what it is told to add and writes it in bulk before it commits, so that a batch of messages costs a few
+statements. What one handler changed is seen by the next one in the same unit.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Protocol
+from typing import Any, Literal, Protocol
 
-from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
+import msgspec
+
+from dealerflow.application.ports import Clock, Ids
+from dealerflow.domain.billing import Document, DocumentKind, Term
+from dealerflow.domain.events import Event
+from dealerflow.domain.messages import AnyMessage, Claimed
+from dealerflow.domain.orders import Customer, NewOrder, Order, Revision
+from dealerflow.domain.people import Account
+from dealerflow.domain.quality import DefectCode
+from dealerflow.domain.shipping import DeliveryNote
+from dealerflow.pipeline.definition import Pipeline
+
+PaymentStatus = Literal["received", "paid", "declined", "refund_requested", "refunded"]
+VehicleStatus = Literal["building", "built", "scrapped", "delivered"]
+RecipientKind = Literal["customer", "dealership", "account", "address"]
 
 
-class Handler(Protocol):
-    """Works one message inside a unit of work. What it raises (other than Outage) is a failed attempt."""
+class Seller(msgspec.Struct, frozen=True, kw_only=True):
+    """The legal entity behind a dealership. `tax_rate` in basis points, `number_prefix` begins its document numbers."""
 
-    def __call__(self, work: Any, envelope: Envelope) -> None: ...
+    id: str
+    name: str
+    address: str
+    tax_id: str
+    country: str
+    timezone: str
+    currency: str
+    tax_rate: int
+    number_prefix: str
+
+
+class Dealership(msgspec.Struct, frozen=True, kw_only=True):
+    """A dealership. `models` None: it sells every model."""
+
+    id: str
+    name: str
+    email: str
+    seller: str
+    delivery_line: str
+    models: tuple[str, ...] | None
+    terms: tuple[Term, ...]
+    language: str = "en"
+    active: bool = True
+
+
+class Line(msgspec.Struct, frozen=True, kw_only=True):
+    """An assembly line. `models` None: it builds every model. `taken` of its `places` are held by cars."""
+
+    id: str
+    plant: str
+    name: str
+    models: tuple[str, ...] | None
+    places: int
+    taken: int = 0
+
+    def builds(self, model: str) -> bool:
+        """Whether this line can build the model."""
+        return self.models is None or model in self.models
+
+
+class Vehicle(msgspec.Struct, frozen=True, kw_only=True):
+    """A car that was begun. Its VIN is unique for ever, also when it is scrapped."""
+
+    id: str
+    vin: str
+    plant: str
+    status: VehicleStatus
+    order_id: str | None
+    at: int
+
+
+class QualityFailure(msgspec.Struct, frozen=True, kw_only=True):
+    """One failed quality check and its defects."""
+
+    id: str
+    order_id: str
+    vehicle: str | None
+    step: str
+    at: int
+    by: str
+    note: str | None
+    defects: tuple[str, ...]
+
+
+class Payment(msgspec.Struct, frozen=True, kw_only=True):
+    """Money of a customer. `amount` in minor units; `reference` is the provider's, `reason` says why it was declined."""
+
+    id: str
+    order_id: str
+    amount: int
+    currency: str
+    before: str
+    method: str
+    status: PaymentStatus
+    received_at: int
+    settled_at: int | None = None
+    reference: str | None = None
+    reason: str | None = None
+    refunded_at: int | None = None
+
+
+class Load(msgspec.Struct, frozen=True, kw_only=True):
+    """Cars that leave the plant together."""
+
+    id: str
+    plant: str
+    carrier: str | None
+    status: Literal["open", "departed"]
+    created_by: str
+    created_at: int
+    departed_at: int | None = None
+
+
+class Mail(msgspec.Struct, frozen=True, kw_only=True):
+    """One mail to one recipient. `facts` holds what was so when it was asked for; no personal data."""
+
+    id: str
+    key: str
+    order_id: str | None
+    template: str
+    recipient_kind: RecipientKind
+    recipient: str
+    language: str
+    status: Literal["queued", "sent", "refused"]
+    at: int
+    facts: dict[str, Any] = {}
+    attachment: str | None = None
+    subject: str | None = None
+    sent_at: int | None = None
+
+
+class Webhook(msgspec.Struct, frozen=True, kw_only=True):
+    """A subscribed URL. `dealership` "" is the factory's and sees every event. No types: all types."""
+
+    id: str
+    dealership: str
+    url: str
+    event_types: tuple[str, ...]
+    secret: str
+    active: bool
+    created_at: int
+
+
+class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
+    """One event on its way to one webhook. `response` is the last HTTP status."""
+
+    id: str
+    webhook: str
+    event: str
+    status: Literal["queued", "delivered", "failed"]
+    at: int
+    attempts: int = 0
+    response: int | None = None
+    error: str | None = None
+    delivered_at: int | None = None
+
+
+class Orders(Protocol):
+    """Orders, their customers and what was ordered."""
+
+    def add(self, new: NewOrder, order: Order) -> None: ...
+
+    def get(self, order_id: str, *, lock: bool = False) -> Order:
+        """Raises NotFound. `lock` holds the row until the unit of work ends."""
+
+    def customer(self, order_id: str) -> Customer: ...
+
+    def revision(self, order_id: str) -> Revision:
+        """The newest revision."""
+
+    def claim_step(self, order: Order, outcome: str, by: str) -> bool:
+        """Claim `order.step` for this outcome; False if the step is over or was decided. Also stores `line_place`."""
+
+    def enter(self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool) -> bool:
+        """Write the order's new state and step if it still stands at step `left`, and note the entry; False if it doesn't."""
+
+    def times_in(self, order_id: str, state: str) -> int:
+        """How often the order entered the state before now."""
+
+    def add_paid(self, order_id: str, amount: int) -> None: ...
+
+    def put_on_load(self, order_id: str, load: str, states: Collection[str]) -> bool:
+        """Compare-and-set: False unless the order waits, undecided, in one of these states and on no load."""
+
+    def take_off_load(self, load: str, keep: Collection[str] = ()) -> None: ...
+
+    def on_load(self, load: str) -> list[Order]:
+        """Locked, by id."""
+
+    def set_facts(self, order_id: str, facts: dict[str, Any]) -> None:
+        """Merge these facts into the order's."""
+
+    def renew_link(self, order_id: str) -> int:
+        """Make the customer's link void; the number of the new one."""
+
+    def move_pipeline(self, order_id: str, step: str, pipeline: str) -> bool: ...
+
+
+class Factory(Protocol):
+    """Lines, vehicles and quality."""
+
+    def line(self, line_id: str) -> Line | None: ...
+
+    def lines(self) -> list[Line]: ...
+
+    def take_place(self, line_id: str) -> bool:
+        """Compare-and-set: False when the line is full."""
+
+    def release_place(self, line_id: str) -> None: ...
+
+    def next_serial(self, plant: str) -> tuple[str, int]:
+        """The plant's VIN code and the next number for a VIN."""
+
+    def vin_is_used(self, vin: str) -> bool:
+        """Whether a car ever had this VIN."""
+
+    def add_vehicle(self, vehicle: Vehicle) -> None:
+        """Raises Conflict when the VIN was ever used."""
+
+    def vehicle(self, vehicle_id: str) -> Vehicle: ...
+
+    def set_vehicle_status(self, vehicle_id: str, status: VehicleStatus) -> None: ...
+
+    def defect_codes(self) -> list[DefectCode]: ...
+
+    def add_failure(self, failure: QualityFailure) -> None: ...
+
+    def failure(self, step: str) -> QualityFailure | None:
+        """The failure that was recorded at this step of a quality check."""
+
+    def failures(self, order_id: str) -> list[QualityFailure]:
+        """All failures of the order, oldest first."""
+
+    def add_receipt(
+        self, *, step: str, order_id: str, condition: str, note: str | None, at: int, by: str
+    ) -> None: ...
+
+
+class Billing(Protocol):
+    """Payments and documents."""
+
+    def add_payment(self, payment: Payment) -> None:
+        """Raises Conflict while another payment of the order is being processed."""
+
+    def payment(self, payment_id: str) -> Payment: ...
+
+    def payments(self, order_id: str) -> list[Payment]: ...
+
+    def settle(self, payment: Payment, *, expected: PaymentStatus) -> bool:
+        """Compare-and-set on the status."""
+
+    def document_for(self, kind: DocumentKind, payment_id: str) -> Document | None: ...
+
+    def document(self, document_id: str) -> Document | None: ...
+
+    def next_running(self, seller: str, kind: DocumentKind, year: int) -> tuple[int, int]:
+        """(running number, restored series); the series stays locked until the unit of work ends."""
+
+    def add_document(
+        self, document: Document, *, seller: str, dealership: str, year: int, restored: int, running: int
+    ) -> None: ...
+
+
+class Shipping(Protocol):
+    """Loads, departures and delivery notes."""
+
+    def add_load(self, load: Load) -> None: ...
+
+    def load(self, load_id: str, *, lock: bool = False) -> Load:
+        """Raises NotFound."""
+
+    def change_carrier(self, load_id: str, carrier: str | None) -> None: ...
+
+    def depart(self, load_id: str, at: int, cars: Iterable[tuple[str, str]]) -> bool:
+        """Compare-and-set from open to departed, with the (order, dealership) pairs that left."""
+
+    def departed(self, load_id: str, dealership: str) -> list[str]:
+        """The orders that left with this load for this dealership."""
+
+    def note_for(self, load_id: str, dealership: str) -> DeliveryNote | None: ...
+
+    def note(self, note_id: str) -> DeliveryNote | None: ...
+
+    def add_note(self, note: DeliveryNote) -> None: ...
+
+
+class People(Protocol):
+    """Dealerships, sellers and accounts."""
+
+    def dealership(self, dealership_id: str) -> Dealership: ...
+
+    def seller(self, seller_id: str) -> Seller: ...
+
+    def account(self, account_id: str) -> Account | None: ...
+
+    def accounts_with(self, role: str, scope: str | None = None) -> list[Account]:
+        """Active accounts with the role (in this scope or in all scopes), by id."""
+
+
+class Happenings(Protocol):
+    """Events, mails, topics and webhooks."""
+
+    def record(self, event: Event) -> None:
+        """Also sends `PublishEvent`."""
+
+    def event(self, event_id: str) -> Event | None: ...
+
+    def entered(self, order_id: str, step: str) -> Event | None:
+        """The move with which the order entered this step."""
+
+    def publish(self, event_ids: Sequence[str]) -> list[Event]:
+        """Give those that have none their positions, in order of recording; those that got one. One publisher at a time."""
+
+    def add_mail(self, mail: Mail) -> None: ...
+
+    def mail(self, mail_id: str) -> Mail | None: ...
+
+    def mail_sent(
+        self, mail_id: str, *, at: int, subject: str, status: Literal["sent", "refused"]
+    ) -> None: ...
+
+    def subscribers(self, topic: str) -> list[tuple[str, str]]:
+        """(kind, target) of each, kind one of role, address, url, queue."""
+
+    def webhooks(self) -> list[Webhook]:
+        """The active ones."""
+
+    def webhook(self, webhook_id: str) -> Webhook | None: ...
+
+    def add_delivery(self, delivery: WebhookDelivery) -> None: ...
+
+    def delivery(self, delivery_id: str) -> WebhookDelivery | None: ...
+
+    def set_delivery(self, delivery: WebhookDelivery) -> None: ...
+
+
+class Pipelines(Protocol):
+    """The pipeline versions that orders follow."""
+
+    @property
+    def current(self) -> Pipeline:
+        """The one that new orders start with."""
+
+    def get(self, pipeline_id: str) -> Pipeline: ...
 
 
 class Sending(Protocol):
-    """The part of a unit of work that sends and acknowledges."""
+    """The part of a unit of work that sends."""
 
-    def send(self, queue: str, message: AnyMessage, *, group: str = "", order: str | None = None, delay_ms: int = 0) -> None:
+    def send(
+        self, queue: str, message: AnyMessage, *, group: str = "", order: str | None = None, delay_ms: int = 0
+    ) -> None:
         """Put a message on a queue; it is there when (and only if) this unit of work commits."""
+
+
+class UnitOfWork(Sending, Protocol):
+    """Everything that a handler may touch."""
+
+    clock: Clock
+    ids: Ids
+    pipelines: Pipelines
+    orders: Orders
+    factory: Factory
+    billing: Billing
+    shipping: Shipping
+    people: People
+    happenings: Happenings
 
     def acknowledge(self, claimed: Sequence[Claimed]) -> None:
         """Take these off their queue, in this transaction. Raises LeaseLost if one is no longer ours."""
 
     def savepoint(self) -> AbstractContextManager[None]:
         """A part that can fail alone: what it wrote and sent is undone when the block raises."""
+
+
+class Database(Protocol):
+    """Gives units of work. Raises Outage when the database is away."""
+
+    def begin(self) -> AbstractContextManager[UnitOfWork]:
+        """One transaction that commits at the end of the block, and is undone when the block raises."""
+
+    def read(self) -> AbstractContextManager[UnitOfWork]:
+        """A consistent view for reading; nothing is written."""

@@ -117,7 +117,7 @@ def due(terms: Sequence[Term], price: int, paid: int) -> tuple[int, Before] | No
 
 
 def gate_missing(terms: Sequence[Term], price: int, paid: int, stage: Before) -> int:
-    """What must still arrive until this stage may begin: all that is due before it or an earlier one, less `paid`."""
+    """What must still arrive before this stage may begin: all that is due until then, less `paid`."""
     passed = STAGES[: STAGES.index(stage) + 1]
     return max(0, sum(amount for before, amount in amounts(terms, price) if before in passed) - paid)
 
@@ -156,8 +156,8 @@ def totals(lines: Sequence[DocumentLine]) -> tuple[int, int, int]:
 def document_number(prefix: str, kind: DocumentKind, year: int, running: int, restored: int = 0) -> str:
     """`NORTHSIDE-2026-000001`; credit notes have their own series, `NORTHSIDE-CN-2026-000001`.
 
-    Each restore of a backup opens new series (`NORTHSIDE-2026-R1-000001`), because numbers that were given after
-    the backup may have left the house. The running number comes last, always.
+    Each restore of a backup opens new series (`NORTHSIDE-2026-R1-000001`), because numbers that were given
+    after the backup may have left the house. The running number comes last, always.
     """
     series = [prefix, "CN"] if kind == "credit_note" else [prefix]
     again = [f"R{restored}"] if restored else []

@@ -1,8 +1,9 @@
 """What can be ordered: models, trims, colours and options, the rules between them, and their prices.
 
-Prices are integers in minor units per currency (`{"EUR": 2490000}` is 24,900.00 €), tax included. A car's price
-is the sum of its model, trim, colour and options. The rules concern options (needs, excludes, only for some trims)
-and colours (only for some trims). A catalogue whose rules no car can keep is refused: see `catalogue_files`.
+Prices are integers in minor units per currency (`{"EUR": 2490000}` is 24,900.00 €), tax included. A car's
+price is the sum of its model, trim, colour and options. The rules concern options (needs, excludes, only
+for some trims) and colours (only for some trims). A catalogue whose rules no car can keep is refused: see
+`catalogue_files`.
 """
 
 from __future__ import annotations
@@ -66,7 +67,7 @@ class Colour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """An extra. It `needs` all of these options beside it, `excludes` each of those; `trims` as of a colour."""
+    """An extra that `needs` all of these options, `excludes` each of those; `trims` as for a colour."""
 
     code: Code
     title: Text
@@ -111,7 +112,7 @@ class VehicleChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a car costs: a line for model, trim, colour and each option (in the catalogue's order), and the sum."""
+    """What a car costs: lines for model, trim, colour, options (in the catalogue's order), and their sum."""
 
     lines: tuple[PricedLine, ...]
     total: Money
@@ -159,7 +160,7 @@ class PriceLines(NamedTuple):
 
 
 def quote(catalogue: Catalogue, choice: VehicleChoice, currency: str) -> Quote:
-    """The price of a choice that has no `faults` in this currency. The order of options makes no difference."""
+    """The price of a choice without `faults` in this currency. The order of options makes no difference."""
     index = catalogue.model_index[choice.model]
     prices = index.lines[currency]
     options = sorted(choice.options, key=index.places.__getitem__) if choice.options else ()

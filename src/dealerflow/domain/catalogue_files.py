@@ -33,8 +33,8 @@ def catalogue_faults(raw: bytes) -> list[Fault]:
 def rule_faults(catalogue: Catalogue) -> list[Fault]:
     """What is wrong between the parts of a catalogue.
 
-    Codes given twice, missing prices and titles, rules about things that are not there, and options or trims that
-    no car can have.
+    Codes given twice, missing prices and titles, rules about things that are not there, and options or
+    trims that no car can have.
     """
     found = list(_doubled(catalogue.currencies, "/currencies/{}"))
     found += _doubled([model.code for model in catalogue.models], "/models/{}/code")

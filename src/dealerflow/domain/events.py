@@ -32,7 +32,8 @@ MOVES = frozenset({ORDER_PLACED, ORDER_MOVED, ORDER_PUT, ORDER_IMPORTED})
 class Event(msgspec.Struct, frozen=True, kw_only=True):
     """`state` is the state entered (None for what is no move), `by` an account id, "customer" or "dealerflow".
 
-    `position` is given after commit by one sequencer; until then it is None. `at` ms since epoch.
+    For a move `step` is the step entered. `position` is given after commit by one sequencer; until then it is
+    None. `at` ms since epoch.
     """
 
     id: str
@@ -41,6 +42,7 @@ class Event(msgspec.Struct, frozen=True, kw_only=True):
     dealership: str | None = None
     order: str | None = None
     state: str | None = None
+    step: str | None = None
     outcome: str | None = None
     by: str | None = None
     details: dict[str, Any] = {}

@@ -1,8 +1,9 @@
 """Every fault of a JSON value against a struct's types, in plain words.
 
-msgspec stops at the first fault; this walk takes the same types (as `msgspec.inspect` describes them) and goes
-on. It runs only when something is wrong, or may be. Two keys of `msgspec.Meta(extra=…)` speak to it:
-`{"multiline": True}` lets line breaks and tabs into a text, `{"say": "must …"}` is the fault's text for a pattern.
+msgspec stops at the first fault; this walk takes the same types (as `msgspec.inspect` describes them) and
+goes on. It runs only when something is wrong, or may be. Two keys of `msgspec.Meta(extra=…)` speak to it:
+`{"multiline": True}` lets line breaks and tabs into a text, `{"say": "must …"}` is the fault's text for a
+pattern.
 """
 
 from __future__ import annotations
@@ -22,7 +23,8 @@ LARGEST_INTEGER = 2**63 - 1  # what a column of the database holds
 MAX_FAULTS = 100  # keeps the answer to a hostile body small
 MAX_POINTED_KEY = 100  # a longer unknown key is told of at its object
 
-# C0, DEL, C1; line and paragraph separators; and what turns the direction of a text, so that it reads as another.
+# C0, DEL, C1; line and paragraph separators; and what turns the direction of a text, so that it reads as
+# another.
 _CONTROL = re.compile("[\x00-\x1f\x7f-\x9f\u2028-\u202e\u2066-\u2069]")
 _LINE_BREAKS = "\n\r\t\u2028\u2029"
 
@@ -107,7 +109,9 @@ def _union_faults(shape: inspect.UnionType, value: Any, pointer: str, _: _Extra)
 
 def _text_faults(shape: inspect.StrType, value: str, pointer: str, extra: _Extra) -> Iterator[Fault]:
     shortest, longest = shape.min_length or 0, shape.max_length
-    if len(value) < shortest:
+    if said := control_characters(value, multiline=bool(extra.get("multiline"))):
+        yield Fault(pointer, said)
+    elif len(value) < shortest:
         yield Fault(
             pointer, "must not be empty" if not value else f"must have at least {shortest} characters"
         )
@@ -115,8 +119,6 @@ def _text_faults(shape: inspect.StrType, value: str, pointer: str, extra: _Extra
         yield Fault(pointer, f"is too long: at most {longest} characters, this has {len(value)}")
     elif shape.pattern is not None and not re.search(shape.pattern, value):
         yield Fault(pointer, str(extra.get("say") or f"does not match {shape.pattern}"))
-    if said := control_characters(value, multiline=bool(extra.get("multiline"))):
-        yield Fault(pointer, said)
 
 
 def _number_faults(

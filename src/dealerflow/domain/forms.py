@@ -4,8 +4,8 @@
                   │                 └──> Invalid (422): each fault with its JSON pointer, see `form_faults`
                   └──> TooLarge (413), Malformed (400): nothing that a pointer could point at
 
-The standard library parses, not msgspec: it shows keys given twice, and numbers of any size can be refused before
-they reach a database that cannot hold them. It costs five microseconds more.
+The standard library parses, not msgspec: it shows keys given twice, and numbers of any size can be refused
+before they reach a database that cannot hold them. It costs five microseconds more.
 """
 
 from __future__ import annotations
@@ -60,7 +60,7 @@ def examine(form_type: type[Form], raw: bytes, *, max_bytes: int = MAX_BODY_BYTE
 
 
 def parse(raw: bytes, *, max_bytes: int = MAX_BODY_BYTES) -> Any:
-    """The JSON value in these bytes. Integers beyond 64 bits become floats, so that no integer field takes them."""
+    """The JSON value in these bytes. Integers beyond 64 bits become floats: no integer field takes them."""
     if len(raw) > max_bytes:
         raise TooLarge(f"The body has {len(raw)} bytes; at most {max_bytes} are taken.")
     if not raw.strip():
@@ -101,7 +101,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _integer(digits: str) -> int | float:
-    if len(digits) <= len(str(LARGEST_INTEGER)) and abs(value := int(digits)) <= LARGEST_INTEGER:
+    if len(digits) <= len(str(-LARGEST_INTEGER)) and abs(value := int(digits)) <= LARGEST_INTEGER:
         return value
     return _number(digits)
 

@@ -106,7 +106,8 @@ class PriceChanged(Conflict):
 def check(raw: bytes, snapshot: Snapshot, *, max_bytes: int = MAX_ORDER_BYTES) -> AcceptedForm:
     """The order in this JSON, priced.
 
-    Raises TooLarge, Malformed, Invalid (all faults of form, catalogue and dealership in one), or PriceChanged.
+    Raises TooLarge, Malformed, Invalid (all faults of form, catalogue and dealership in one), or
+    PriceChanged.
     """
     seen = examine(OrderForm, raw, max_bytes=max_bytes)
     parts = _parts(seen.form) if seen.form else _readable_parts(seen)
@@ -119,8 +120,8 @@ def check(raw: bytes, snapshot: Snapshot, *, max_bytes: int = MAX_ORDER_BYTES) -
 def email_problem(address: str) -> str | None:
     """What is wrong with an e-mail address, in words, or None.
 
-    A practical part of RFC 5321 and 6531: no quoted local parts, no address literals, a domain with a dot; letters
-    of any script. Nothing is asked of the network.
+    A practical part of RFC 5321 and 6531: no quoted local parts, no address literals, a domain with a dot;
+    letters of any script. Nothing is asked of the network.
     """
     if _PLAIN_EMAIL.fullmatch(address) and len(address) <= MAX_EMAIL:
         return None

@@ -6,7 +6,7 @@ exception is `PlaceOrder`, the order on its way in, which carries what the custo
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, TypeVar
 
 import msgspec
 
@@ -78,6 +78,7 @@ class PublishToTopic(Message, frozen=True, kw_only=True):
     template: str | None
     order: str
     step: str
+    failures: int = 0
 
 
 class CallFunction(Message, frozen=True, kw_only=True):
@@ -127,6 +128,16 @@ class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     order: str | None = None
     sent_at: int = 0
     trace: str | None = None
+
+
+_M = TypeVar("_M", bound=Message)
+
+
+def message_of(envelope: Envelope, type_: type[_M]) -> _M:
+    """The envelope's message, which must be of this type."""
+    if not isinstance(envelope.message, type_):
+        raise TypeError(f"a {type(envelope.message).__name__} is not worked here, only {type_.__name__}")
+    return envelope.message
 
 
 class Claimed(msgspec.Struct, frozen=True, kw_only=True):

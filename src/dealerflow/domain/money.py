@@ -30,3 +30,11 @@ class Money(msgspec.Struct, frozen=True, forbid_unknown_fields=True):
 def minor_digits(currency: str) -> int:
     """How many decimals the currency's minor unit has (2 for most)."""
     return MINOR_DIGITS.get(currency, 2)
+
+
+def shown(amount: int, currency: str) -> str:
+    """A plain text form for messages to people, e.g. "32 500.00 EUR". Pages and letters use the reader's own format."""
+    digits = minor_digits(currency)
+    major, minor = divmod(abs(amount), 10**digits)
+    text = f"{major:,}".replace(",", " ") + (f".{minor:0{digits}d}" if digits else "")
+    return f"{'-' if amount < 0 else ''}{text} {currency}"

@@ -1,7 +1,7 @@
 """Vehicles and their identification numbers (VIN).
 
-Sources: ISO 3779 (structure, characters), ISO 3780 (the three characters that name the maker), 49 CFR 565.15 (check
-digit in position 9, model year in position 10, plant in position 11). Positions count from 1:
+Sources: ISO 3779 (structure, characters), ISO 3780 (the three characters that name the maker), 49 CFR
+565.15 (check digit in position 9, model year in position 10, plant in position 11). Positions count from 1:
 
     1–3 maker (WMI)   4–8 model   9 check digit   10 model year   11 plant   12–17 serial number
 """
@@ -40,9 +40,9 @@ _VALUES = {  # table III
 def make_vin(wmi: str, model_code: str, year: int, plant: str, serial: int) -> str:
     """A VIN with a right check digit.
 
-    `wmi` has 3 characters, `model_code` 5, `plant` 1; `year` is the model year; `serial` counts from 1 within maker,
-    model, year and plant. Raises ValueError for parts that make no VIN: they come from settings and the catalogue,
-    which are checked when they are read.
+    `wmi` has 3 characters, `model_code` 5, `plant` 1; `year` is the model year; `serial` counts from 1
+    within maker, model, year and plant. Raises ValueError for parts that make no VIN: they come from
+    settings and the catalogue, which are checked when they are read.
     """
     _need_characters("wmi", wmi, 3)
     _need_characters("model_code", model_code, 5)
@@ -61,7 +61,7 @@ def year_code(year: int) -> str:
 
 
 def check_digit(vin: str) -> str:
-    """Position 9 of a well-formed VIN as it should be, "0" to "9" or "X"; what stands there does not count."""
+    """Position 9 of a well-formed VIN as it should be, "0" to "9" or "X"; what is there does not count."""
     remainder = sum(_VALUES[sign] * weight for sign, weight in zip(vin, _WEIGHTS, strict=True)) % 11
     return "X" if remainder == 10 else str(remainder)
 

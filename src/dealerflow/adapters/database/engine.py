@@ -16,7 +16,8 @@ from dealerflow.domain.errors import Outage
 # SQLite 3.7.0-3.51.2 can corrupt a WAL database when two connections write or checkpoint at once (fixed in 3.51.3).
 OLDEST_SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5_000
-# PostgreSQL's own words for "try again": serialization_failure, deadlock_detected, lock_not_available, admin and crash shutdown, too_many_connections.
+# PostgreSQL's words for "try again": serialization_failure, deadlock_detected, lock_not_available,
+# admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
 _TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 
 Mode = Literal["read", "write"]
@@ -26,14 +27,22 @@ def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engin
     """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with several connections."""
     if url.startswith("sqlite"):
         return _open_sqlite(url, busy_timeout_ms)
-    return sa.create_engine(url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"connect_timeout": 3})
+    return sa.create_engine(
+        url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"connect_timeout": 3}
+    )
 
 
 def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
     if safe_sqlite.sqlite_version_info < OLDEST_SAFE_SQLITE:
-        raise RuntimeError(f"SQLite {safe_sqlite.sqlite_version} can corrupt a database with several connections; 3.51.3 or newer is needed")
+        raise RuntimeError(
+            f"SQLite {safe_sqlite.sqlite_version} can corrupt a database with several connections; 3.51.3 or newer is needed"
+        )
     engine = sa.create_engine(
-        url, module=safe_sqlite, pool_size=20, max_overflow=40, connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000}
+        url,
+        module=safe_sqlite,
+        pool_size=20,
+        max_overflow=40,
+        connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000},
     )
 
     @event.listens_for(engine, "connect")
@@ -66,7 +75,10 @@ def is_outage(error: exc.DBAPIError) -> bool:
         return code in _TRY_AGAIN or code.startswith(("08", "53"))
     text = str(error.orig).lower()
     sqlite = ("locked", "disk i/o", "database or disk is full", "unable to open database")
-    return isinstance(error, exc.OperationalError) and (code is None and error.orig.__class__.__module__.startswith("psycopg") or any(word in text for word in sqlite))
+    return isinstance(error, exc.OperationalError) and (
+        (code is None and error.orig.__class__.__module__.startswith("psycopg"))
+        or any(word in text for word in sqlite)
+    )
 
 
 @contextmanager

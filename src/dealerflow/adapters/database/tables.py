@@ -1,4 +1,4 @@
-"""All tables. Times are whole milliseconds since the epoch (UTC), money whole minor units, JSON is text made by msgspec.
+"""All tables. Times are milliseconds since the epoch (UTC), money is in minor units, JSON is text made by msgspec.
 
 The same definitions serve SQLite and PostgreSQL. A change here needs a migration (`migrations/versions`); a test compares the two.
 """
@@ -95,11 +95,21 @@ messages = sa.Table(
 
 
 def _index_of_state(name: str, state: str, *columns: sa.Column[Any]) -> None:
-    where = sa.text(f"state = '{state}'")  # a literal: SQLite uses a partial index only where the query says the same
+    where = sa.text(
+        f"state = '{state}'"
+    )  # a literal: SQLite uses a partial index only where the query says the same
     sa.Index(name, *columns, sqlite_where=where, postgresql_where=where)
 
 
-_index_of_state("ix_messages_ready", "ready", messages.c.queue, messages.c.turn, messages.c.id, messages.c.group, messages.c.sent_at)
+_index_of_state(
+    "ix_messages_ready",
+    "ready",
+    messages.c.queue,
+    messages.c.turn,
+    messages.c.id,
+    messages.c.group,
+    messages.c.sent_at,
+)
 _index_of_state("ix_messages_delayed", "delayed", messages.c.queue, messages.c.available_at, messages.c.id)
 _index_of_state("ix_messages_held", "held", messages.c.queue, messages.c.owner, messages.c.group)
 _index_of_state("ix_messages_dead", "dead", messages.c.queue, messages.c.id)
@@ -163,7 +173,9 @@ dealerships = sa.Table(
     sa.Column("active", sa.Boolean, nullable=False, server_default=sa.true()),
 )
 
-plants = sa.Table("plants", metadata, _id(), _text("name"), _text("vin_code"), _int("last_vin", server_default="0"))
+plants = sa.Table(
+    "plants", metadata, _id(), _text("name"), _text("vin_code"), _int("last_vin", server_default="0")
+)
 
 lines = sa.Table(
     "lines",
@@ -176,9 +188,17 @@ lines = sa.Table(
     _int("taken", server_default="0"),
 )
 
-defect_codes = sa.Table("defect_codes", metadata, sa.Column("code", sa.Text, primary_key=True), _text("title"), _int("rank", server_default="0"))
+defect_codes = sa.Table(
+    "defect_codes",
+    metadata,
+    sa.Column("code", sa.Text, primary_key=True),
+    _text("title"),
+    _int("rank", server_default="0"),
+)
 
-catalogues = sa.Table("catalogues", metadata, sa.Column("version", SERIAL, primary_key=True), _text("body"), _int("at"))
+catalogues = sa.Table(
+    "catalogues", metadata, sa.Column("version", SERIAL, primary_key=True), _text("body"), _int("at")
+)
 
 pipelines = sa.Table("pipelines", metadata, _id(), _text("name"), _int("version"), _text("body"), _int("at"))
 
@@ -362,7 +382,13 @@ payments = sa.Table(
     sa.Index("ix_payments_status", "status"),
 )
 # Of each order at most one payment is being processed.
-sa.Index("uq_payments_processing", payments.c.order_id, unique=True, sqlite_where=payments.c.status == "received", postgresql_where=payments.c.status == "received")
+sa.Index(
+    "uq_payments_processing",
+    payments.c.order_id,
+    unique=True,
+    sqlite_where=payments.c.status == "received",
+    postgresql_where=payments.c.status == "received",
+)
 
 documents = sa.Table(
     "documents",
@@ -435,6 +461,7 @@ events = sa.Table(
     _maybe("dealership"),
     _maybe("order_id"),
     _maybe("state"),
+    _maybe("step"),
     _maybe("outcome"),
     _maybe("by"),
     _text("details", server_default="{}"),

@@ -1,0 +1,103 @@
+"""The unit of work on SQL: one transaction on SQLite or PostgreSQL, with everything a handler may touch."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from contextlib import AbstractContextManager, contextmanager
+
+import sqlalchemy as sa
+
+from dealerflow.adapters.database import message_rows
+from dealerflow.adapters.database.engine import Mode, transaction
+from dealerflow.adapters.database.repositories.billing import SqlBilling
+from dealerflow.adapters.database.repositories.factory import SqlFactory
+from dealerflow.adapters.database.repositories.happenings import SqlHappenings
+from dealerflow.adapters.database.repositories.orders import SqlOrders
+from dealerflow.adapters.database.repositories.people import SqlPeople
+from dealerflow.adapters.database.repositories.shipping import SqlShipping
+from dealerflow.adapters.database.session import Session
+from dealerflow.application.ports import Clock, Ids
+from dealerflow.application.work import Pipelines
+from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
+
+
+class SqlUnitOfWork:
+    """Implements `application.work.UnitOfWork`. `connection` is for what belongs in the same transaction."""
+
+    def __init__(self, connection: sa.Connection, clock: Clock, ids: Ids, pipelines: Pipelines) -> None:
+        self.connection = connection
+        self.clock = clock
+        self.ids = ids
+        self.pipelines = pipelines
+        self._sent: list[tuple[Envelope, int]] = []
+        self.session = Session(connection)
+        self.orders = SqlOrders(self.session)
+        self.factory = SqlFactory(self.session)
+        self.billing = SqlBilling(self.session)
+        self.shipping = SqlShipping(self.session)
+        self.people = SqlPeople(self.session)
+        self.happenings = SqlHappenings(self.session, self)
+
+    @property
+    def sends(self) -> bool:
+        """Whether something will be on a queue when this commits."""
+        return bool(self._sent)
+
+    def send(
+        self, queue: str, message: AnyMessage, *, group: str = "", order: str | None = None, delay_ms: int = 0
+    ) -> None:
+        envelope = Envelope(
+            id=self.ids.new("msg"),
+            queue=queue,
+            message=message,
+            group=group,
+            order=order,
+            sent_at=self.clock.now(),
+        )
+        self._sent.append((envelope, delay_ms))
+
+    def acknowledge(self, claimed: Sequence[Claimed]) -> None:
+        message_rows.acknowledge(self.connection, claimed)
+
+    def savepoint(self) -> AbstractContextManager[None]:
+        return self._savepoint()
+
+    @contextmanager
+    def _savepoint(self) -> Iterator[None]:
+        sent = len(self._sent)
+        try:
+            with self.session.savepoint():
+                yield
+        except BaseException:
+            del self._sent[sent:]
+            raise
+
+    def flush(self) -> None:
+        """Write everything that was gathered: rows first, then messages."""
+        self.session.flush()
+        message_rows.send_all(self.connection, self._sent, self.clock.now())
+        self._sent.clear()
+
+
+class SqlDatabase:
+    """Implements `application.work.Database` on an engine."""
+
+    def __init__(self, engine: sa.Engine, clock: Clock, ids: Ids, pipelines: Pipelines) -> None:
+        self.engine = engine
+        self._clock = clock
+        self._ids = ids
+        self._pipelines = pipelines
+
+    def begin(self) -> AbstractContextManager[SqlUnitOfWork]:
+        return self._unit("write")
+
+    def read(self) -> AbstractContextManager[SqlUnitOfWork]:
+        return self._unit("read")
+
+    @contextmanager
+    def _unit(self, mode: Mode) -> Iterator[SqlUnitOfWork]:
+        with transaction(self.engine, mode) as connection:
+            work = SqlUnitOfWork(connection, self._clock, self._ids, self._pipelines)
+            yield work
+            if mode == "write":
+                work.flush()

@@ -1,0 +1,150 @@
+"""The actions of a state, as messages: each is sent with the move, and succeeds, is retried or dies on its own."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from dealerflow.application import queues
+from dealerflow.application.mails import ask_for_mail, mail_account, mail_customer, mail_dealership
+from dealerflow.application.work import UnitOfWork
+from dealerflow.domain import events
+from dealerflow.domain.events import Event
+from dealerflow.domain.messages import AnnounceCar, CallFunction, Envelope, PublishToTopic, message_of
+from dealerflow.domain.orders import Order
+from dealerflow.pipeline.definition import Action, State
+
+
+def send_actions(work: UnitOfWork, order: Order, state: State, *, first: bool) -> None:
+    """Send what the pipeline declares for this entry into the state."""
+    for number, action in enumerate(state.actions):
+        if action.when == "every" or first:
+            _SEND[action.kind](work, order, action, number)
+
+
+def _mail(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
+    cause, template, facts = f"{order.step}:{number}", action.template or "", facts_now(order)
+    if action.target == "customer":
+        mail_customer(work, order, template, cause=cause, facts=facts)
+    elif action.target == "dealership":
+        mail_dealership(
+            work,
+            work.people.dealership(order.dealership),
+            template,
+            cause=cause,
+            order_id=order.id,
+            facts=facts,
+        )
+    else:
+        _mail_role(work, order, action.target.removeprefix("role:"), template, cause)
+
+
+def _mail_role(work: UnitOfWork, order: Order, role: str, template: str, cause: str) -> None:
+    for account in work.people.accounts_with(role, _scope(work, order, role)):
+        mail_account(work, account, template, cause=cause, order=order, facts=facts_now(order))
+
+
+def _scope(work: UnitOfWork, order: Order, role: str) -> str | None:
+    """Which of a role's accounts an order concerns: its dealership's, its line's, its plant's."""
+    if role in ("dealer", "dealer_admin"):
+        return order.dealership
+    if role == "line_lead":
+        return order.line
+    line = work.factory.line(order.line) if order.line else None
+    return line.plant if line else None
+
+
+def facts_now(order: Order) -> dict[str, Any]:
+    """What a mail says about the order as it was when the mail was asked for. Ids and counts, no personal data."""
+    return {
+        "state": order.state,
+        "step": order.step,
+        "failures": order.failures,
+        "vehicle": order.vehicle,
+        "line": order.line,
+        "load": order.load,
+    }
+
+
+def _topic(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
+    message = PublishToTopic(
+        topic=action.target,
+        template=action.template,
+        order=order.id,
+        step=order.step,
+        failures=order.failures,
+    )
+    work.send(queues.NOTIFICATIONS, message, group=order.dealership, order=order.id)
+
+
+def _queue(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
+    queue = action.target
+    if "{delivery_line}" in queue:
+        queue = queue.replace("{delivery_line}", work.people.dealership(order.dealership).delivery_line)
+    work.send(queue, AnnounceCar(order=order.id, step=order.step), group=order.dealership, order=order.id)
+
+
+def _event(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
+    event = Event(
+        id=work.ids.new("evt"),
+        type=action.target,
+        at=work.clock.now(),
+        dealership=order.dealership,
+        order=order.id,
+        by="dealerflow",
+    )
+    work.happenings.record(event)
+
+
+def _function(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
+    message = CallFunction(function=action.target, order=order.id, step=order.step, number=number)
+    work.send(queues.FUNCTIONS, message, group=order.dealership, order=order.id)
+
+
+_SEND = {"mail": _mail, "topic": _topic, "queue": _queue, "event": _event, "function": _function}
+
+
+# --- handlers ----------------------------------------------------------------------------------------------------------
+
+
+def publish_to_topic(work: UnitOfWork, envelope: Envelope) -> None:
+    """Pass what happened on to each subscriber of the topic: roles and addresses by mail, URLs by webhook, queues by message."""
+    message = message_of(envelope, PublishToTopic)
+    order = work.orders.get(message.order)
+    facts = {**facts_now(order), "step": message.step, "failures": message.failures}
+    cause = f"{message.step}:{message.topic}"
+    for kind, target in work.happenings.subscribers(message.topic):
+        if kind == "role" and message.template:
+            for account in work.people.accounts_with(target, _scope(work, order, target)):
+                mail_account(work, account, message.template, cause=cause, order=order, facts=facts)
+        elif kind == "address" and message.template:
+            ask_for_mail(
+                work,
+                message.template,
+                cause=cause,
+                recipient_kind="address",
+                recipient=target,
+                language="en",
+                group=order.dealership,
+                order_id=order.id,
+                facts=facts,
+            )
+        elif kind == "queue":
+            work.send(
+                target, AnnounceCar(order=order.id, step=message.step), group=order.dealership, order=order.id
+            )
+
+
+def announce_car(work: UnitOfWork, envelope: Envelope) -> None:
+    """A car was announced to a delivery line (or a queue of one's own): note it for those who plan loads."""
+    message = message_of(envelope, AnnounceCar)
+    order = work.orders.get(message.order)
+    event = Event(
+        id=work.ids.new("evt"),
+        type=events.CAR_ANNOUNCED,
+        at=work.clock.now(),
+        dealership=order.dealership,
+        order=order.id,
+        by="dealerflow",
+        details={"queue": envelope.queue},
+    )
+    work.happenings.record(event)
