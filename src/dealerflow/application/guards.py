@@ -8,18 +8,36 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from dealerflow.application.work import UnitOfWork
+from dealerflow.application.work import Line, UnitOfWork
 from dealerflow.domain.billing import gate_missing
 from dealerflow.domain.errors import Conflict
 from dealerflow.domain.money import shown
 from dealerflow.domain.orders import Order
+from dealerflow.domain.quality import DefectCode
+
+
+class FactoryNow(Protocol):
+    """What may be asked about the factory before anything is decided."""
+
+    def line(self, line_id: str) -> Line | None: ...
+
+    def lines(self) -> list[Line]: ...
+
+    def defect_codes(self) -> list[DefectCode]: ...
+
+
+class Surroundings(Protocol):
+    """What a guard may look at: a unit of work, or what was read once for a whole page of orders."""
+
+    @property
+    def factory(self) -> FactoryNow: ...
 
 
 class Guard(Protocol):
     """A condition on an outcome, and what it counts."""
 
     def blocks(
-        self, work: UnitOfWork, order: Order, argument: str | None, details: dict[str, Any] | None
+        self, work: Surroundings, order: Order, argument: str | None, details: dict[str, Any] | None
     ) -> str | None:
         """Why the outcome is refused now, in words for the person who decides; None if it isn't.
 
@@ -41,7 +59,7 @@ class Paid(_Condition):
     """What the order's terms ask for before this stage (production, delivery, handover) has arrived."""
 
     def blocks(
-        self, work: UnitOfWork, order: Order, argument: str | None, details: dict[str, Any] | None
+        self, work: Surroundings, order: Order, argument: str | None, details: dict[str, Any] | None
     ) -> str | None:
         missing = gate_missing(order.terms, order.price, order.paid, argument)  # type: ignore[arg-type]
         if missing <= 0:
@@ -53,7 +71,7 @@ class NoVehicle(_Condition):
     """The order has no car yet."""
 
     def blocks(
-        self, work: UnitOfWork, order: Order, argument: str | None, details: dict[str, Any] | None
+        self, work: Surroundings, order: Order, argument: str | None, details: dict[str, Any] | None
     ) -> str | None:
         return "a car exists for this order, it can no longer be cancelled" if order.vehicle else None
 
@@ -62,7 +80,7 @@ class LineBuildsModel(_Condition):
     """The chosen line can build the ordered model."""
 
     def blocks(
-        self, work: UnitOfWork, order: Order, argument: str | None, details: dict[str, Any] | None
+        self, work: Surroundings, order: Order, argument: str | None, details: dict[str, Any] | None
     ) -> str | None:
         if details is None:
             able = any(line.builds(order.model) for line in work.factory.lines())
@@ -77,7 +95,7 @@ class PlaceOnLine:
     """The chosen line has a free place, which is held from the decision on."""
 
     def blocks(
-        self, work: UnitOfWork, order: Order, argument: str | None, details: dict[str, Any] | None
+        self, work: Surroundings, order: Order, argument: str | None, details: dict[str, Any] | None
     ) -> str | None:
         if order.line_place:
             return None

@@ -15,7 +15,7 @@ from msgspec.structs import replace
 from dealerflow.application import queues
 from dealerflow.application.actions import send_actions
 from dealerflow.application.effects import EFFECTS, Move
-from dealerflow.application.guards import GUARDS
+from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.errors import Conflict, Fault, Forbidden, Invalid, NotFound
@@ -90,13 +90,13 @@ def visible(work: UnitOfWork, caller: Caller, order_id: str, *, lock: bool = Fal
     return order
 
 
-def roles_towards(work: UnitOfWork, caller: Caller, order: Order) -> frozenset[str]:
+def roles_towards(work: Surroundings, caller: Caller, order: Order) -> frozenset[str]:
     """The roles that the caller holds towards this order, by dealership, line and plant."""
     line = work.factory.line(order.line) if order.line else None
     return caller.roles_for(order.id, order.dealership, order.line, line.plant if line else None)
 
 
-def choices(work: UnitOfWork, order: Order) -> dict[str, list[str]]:
+def choices(work: Surroundings, order: Order) -> dict[str, list[str]]:
     """What the installation offers now for details whose choices are not in the pipeline file."""
     return {
         "lines": [line.id for line in work.factory.lines() if line.builds(order.model)],
