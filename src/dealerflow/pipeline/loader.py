@@ -42,6 +42,7 @@ from dealerflow.pipeline.vocabulary import (
     ROLE_PREFIX,
     SOURCES,
     STANDARD,
+    NeededDetail,
     Vocabulary,
 )
 
@@ -65,6 +66,9 @@ VERSION = re.compile(r"[1-9][0-9]{0,8}")
 QUEUE = re.compile(r"[a-z](?:[a-z0-9-]|\{[a-z_]*\}){0,59}")
 EVENT = re.compile(r"[A-Z][A-Za-z0-9]{0,59}")
 FUNCTION = re.compile(r"[A-Za-z_][\w.-]{0,99}|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+
+Asked = tuple[Detail, ...] | None
+"""The details of the outcome that is being read; None while the entry into a state is read."""
 
 
 def load(text: str, *, origin: str = "pipeline", vocabulary: Vocabulary = STANDARD) -> Pipeline:
@@ -127,7 +131,7 @@ class _Reader(Values):
             title=self._title(entries, place),
             payments=cast("Payments", self._choice(entries.get("payments"), ("open", "closed"))),
             holds_place=self._flag(entries.get("holds_place")),
-            effects=self._effects(entries.get("effects"), asked=None),
+            effects=self._effects(entries.get("effects"), None),
             actions=self._several(entries.get("actions"), self._action),
             outcomes={
                 outcome: self._outcome(outcome, node)
@@ -140,7 +144,7 @@ class _Reader(Values):
         asked = self._named(entries.get("details"))
         details = tuple(self._detail(detail, node) for detail, node in asked.items())
         by = self._several(self._required(entries, "by", place), self._decider)
-        if "by" in entries and not by:
+        if "by" in entries and entries["by"].items == []:
             self._wrong(entries["by"].key, "nobody decides this outcome; name at least one role, or customer")
         self._no_repeats(entries.get("by"), by)
         return Outcome(
@@ -149,8 +153,8 @@ class _Reader(Values):
             to=self._text(self._required(entries, "to", place)),
             by=by,
             details=details,
-            guards=self._several(entries.get("guards"), self._guard),
-            effects=self._effects(entries.get("effects"), asked=details),
+            guards=self._several(entries.get("guards"), lambda node: self._guard(node, details)),
+            effects=self._effects(entries.get("effects"), details),
             via=cast("Via", self._choice(entries.get("via"), ("person", "departure"))),
         )
 
@@ -175,58 +179,56 @@ class _Reader(Values):
             max_length=self._length(entries.get("max_length")),
         )
 
-    def _guard(self, place: Node) -> Guard | None:
+    def _guard(self, place: Node, asked: Asked) -> Guard | None:
         """`no_vehicle`, or with an argument `paid: production`."""
         word, given = place, None
         if place.entries is not None:
             pairs = place.entries
             if len(pairs) != 1:
-                self._wrong(
-                    place, "a guard is one word, or one word with its argument as in `paid: production`"
-                )
+                self._wrong(place, "a guard is one word, or one with an argument as in `paid: production`")
                 return None
             word, given = pairs[0]
         name = self._word(word, self._words.guards, "guard")
         if not name:
             return None
-        arguments = self._words.guards[name].arguments
-        if arguments and given is None:
-            self._wrong(word, f"the guard {name} needs an argument, one of {', '.join(arguments)}")
-        if not arguments and given is not None:
+        rule = self._words.guards[name]
+        self._needs(word, name, rule.needs, asked)
+        if rule.arguments and given is None:
+            self._wrong(word, f"the guard {name} needs an argument, one of {', '.join(rule.arguments)}")
+        if not rule.arguments and given is not None:
             self._wrong(given, f"the guard {name} takes no argument; write only `{name}`")
-        argument = self._word(given, arguments, f"argument of {name}") if arguments and given else None
+        argument = (
+            self._word(given, rule.arguments, f"argument of {name}") if rule.arguments and given else None
+        )
         return Guard(name=name, argument=argument)
 
-    def _effects(self, place: Node | None, *, asked: tuple[Detail, ...] | None) -> tuple[str, ...]:
-        """Effects of an outcome that asks for these details, or of entering a state (`asked` is None)."""
-
+    def _effects(self, place: Node | None, asked: Asked) -> tuple[str, ...]:
         def effect(node: Node) -> str:
             name = self._word(node, self._words.effects, "effect")
-            self._needs(node, name, asked)
+            if name:
+                self._needs(node, name, self._words.effects[name].needs, asked)
             return name
 
         found = self._several(place, effect)
         self._no_repeats(place, found)
         return found
 
-    def _needs(self, place: Node, effect: str, asked: tuple[Detail, ...] | None) -> None:
-        needed = self._words.effects[effect].needs if effect else None
+    def _needs(self, place: Node, word: str, needed: NeededDetail | None, asked: Asked) -> None:
+        """Notes if `word` reads a detail that is not asked for, or of which it could make nothing."""
         if needed is None:
             return
+        reads = f"{word} reads the detail {needed.name}"
         if asked is None:
-            self._wrong(
-                place, f"{effect} reads the detail {needed.name}; it belongs to the outcome that asks for it"
-            )
+            self._wrong(place, f"{reads}; it belongs to the outcome that asks for it")
             return
         detail = next((detail for detail in asked if detail.name == needed.name), None)
         if detail is None or not detail.required:
-            self._wrong(
-                place, f"{effect} reads the detail {needed.name}; ask for it in details, with required: yes"
-            )
-        elif needed.source is not None and detail.source != needed.source:
-            self._wrong(
-                place, f"{effect} reads the detail {needed.name}; give that `source: {needed.source}`"
-            )
+            self._wrong(place, f"{reads}; ask for it in details, with `required: yes`")
+            return
+        if detail.kind != needed.kind:
+            self._wrong(place, f"{reads}; give that `kind: {needed.kind}`")
+        if needed.source not in (None, detail.source):
+            self._wrong(place, f"{reads}; give that `source: {needed.source}`")
 
     def _action(self, place: Node) -> Action | None:
         entries = self._entries(place, ACTION_KEYS, "an action")
@@ -318,7 +320,7 @@ class _Reader(Values):
             )
             self._no_repeats(place, codes)
             found = {code: {} for code in codes}
-        if not found:
+        if [] in (place.items, place.entries):
             self._wrong(place.key, "there is nothing to choose from; name at least one choice")
         return found
 

@@ -26,11 +26,25 @@ ROLES: dict[str, str] = {
 DECIDERS: dict[str, str] = {**ROLES, "customer": "the order's own customer, through the signed link"}
 
 
+class NeededDetail(msgspec.Struct, frozen=True, kw_only=True):
+    """A detail that a guard or effect reads: its name, its kind and, where that matters, its source."""
+
+    name: str
+    kind: str
+    source: str | None = None
+
+
+LINE = NeededDetail(name="line", kind="choice", source="lines")
+DEFECTS = NeededDetail(name="defects", kind="codes", source="defects")
+CONDITION = NeededDetail(name="condition", kind="choice")
+
+
 class GuardRule(msgspec.Struct, frozen=True, kw_only=True):
-    """What a guard asks, and the arguments that it takes (none if empty)."""
+    """What a guard asks, the arguments that it takes (none if empty), and the detail that it reads."""
 
     meaning: str
     arguments: tuple[str, ...] = ()
+    needs: NeededDetail | None = None
 
 
 GUARDS: dict[str, GuardRule] = {
@@ -39,16 +53,14 @@ GUARDS: dict[str, GuardRule] = {
         arguments=("production", "delivery", "handover"),
     ),
     "no_vehicle": GuardRule(meaning="no vehicle exists for the order yet"),
-    "line_builds_model": GuardRule(meaning="the line builds the ordered model"),
-    "place_on_line": GuardRule(meaning="the line has a free place, which the car takes with this decision"),
+    "line_builds_model": GuardRule(
+        meaning="the line in the detail `line` builds the ordered model", needs=LINE
+    ),
+    "place_on_line": GuardRule(
+        meaning="the line in the detail `line` has a free place, which the car takes with this decision",
+        needs=LINE,
+    ),
 }
-
-
-class NeededDetail(msgspec.Struct, frozen=True, kw_only=True):
-    """A detail that an effect reads. `source` is the one that it must come from, if that matters."""
-
-    name: str
-    source: str | None = None
 
 
 class EffectRule(msgspec.Struct, frozen=True, kw_only=True):
@@ -61,7 +73,7 @@ class EffectRule(msgspec.Struct, frozen=True, kw_only=True):
 EFFECTS: dict[str, EffectRule] = {
     "set_line": EffectRule(
         meaning="gives the order to the line named in the detail `line`",
-        needs=NeededDetail(name="line", source="lines"),
+        needs=LINE,
     ),
     "make_vehicle": EffectRule(meaning="makes a vehicle with its VIN, if the order has none"),
     "scrap_vehicle": EffectRule(meaning="scraps the order's vehicle; the order has none after that"),
@@ -69,11 +81,11 @@ EFFECTS: dict[str, EffectRule] = {
     "mark_delivered": EffectRule(meaning="marks the vehicle as delivered"),
     "record_failure": EffectRule(
         meaning="records a quality failure with its defects and note, and counts it",
-        needs=NeededDetail(name="defects", source="defects"),
+        needs=DEFECTS,
     ),
     "record_receipt": EffectRule(
         meaning="records in which condition the dealership received the car, and its note",
-        needs=NeededDetail(name="condition"),
+        needs=CONDITION,
     ),
     "ask_refund": EffectRule(meaning="asks for the refund of what has been paid, if anything has"),
 }
@@ -119,7 +131,16 @@ PLACEHOLDERS: dict[str, str] = {
 }
 
 # A stray message on one of these would stop work that is not the pipeline's.
-RESERVED_QUEUES: tuple[str, ...] = ("orders", "decisions", "payments", "invoices", "notifications", "events")
+RESERVED_QUEUES: tuple[str, ...] = (
+    "orders",
+    "decisions",
+    "payments",
+    "invoices",
+    "notifications",
+    "events",
+    "functions",
+    "webhooks",
+)
 
 # What the API calls an order that has been taken but not yet processed.
 RESERVED_STATES: tuple[str, ...] = ("received",)
