@@ -1,4 +1,4 @@
-"""Letters, printed documents and mail: what they are made from, and the ports that write, print and send them."""
+"""Letters, printed documents and mail: what they are made from, and the ports that make and send them."""
 
 from __future__ import annotations
 
@@ -37,9 +37,10 @@ class BrokenTemplate(DealerflowError):
 class LetterFacts(msgspec.Struct, frozen=True, kw_only=True):
     """All that a template may speak of. What is None or empty is left out of the letter.
 
-    Labels (`model`, `trim`, `colour`, `options`, `defects`, `state_title`) are in the reader's language. `language` is "en",
-    "es" or one that the installation brings templates for. `estimated_arrival` is ms since epoch, shown in `timezone` (IANA).
-    `due` is what the customer has to pay next, `refund` what is to be paid back. `failures` counts failed quality checks.
+    Labels (`model`, `trim`, `colour`, `options`, `defects`, `state_title`) are in the reader's language.
+    `language` is "en", "es" or one that the installation brings templates for. `estimated_arrival` is ms
+    since epoch, shown in `timezone` (IANA). `due` is what the customer has to pay next, `refund` what is to
+    be paid back. `failures` counts failed quality checks.
     """
 
     order_id: str
@@ -91,9 +92,10 @@ class Attachment(msgspec.Struct, frozen=True, kw_only=True):
 class OutgoingMail(msgspec.Struct, frozen=True, kw_only=True):
     """One mail to one recipient.
 
-    `message_id` is "local@domain" without angle brackets, made from ids so that a repeat has the same. `at` (ms since epoch)
-    becomes its Date. `to` is a bare address; `sender` and `reply_to` may be "Name <address>". Addresses may be international
-    (RFC 6531). `html` empty: plain text only. Raises Invalid where a header would break or carry another header.
+    `message_id` is "local@domain" without angle brackets, made from ids so that a repeat has the same. `at`
+    (ms since epoch) becomes its Date. `to` is a bare address; `sender` and `reply_to` may be "Name
+    <address>". Addresses may be international (RFC 6531). `html` empty: plain text only. Raises Invalid
+    where a header would break or carry another header.
     """
 
     message_id: str
@@ -125,7 +127,9 @@ def mail_faults(mail: OutgoingMail) -> list[Fault]:
     if _UNPRINTABLE.search(mail.subject):
         faults.append(Fault("/subject", "must be one line without control characters"))
     faults += [
-        Fault(f"/attachments/{index}", "needs a file name of one line and a content type like application/pdf")
+        Fault(
+            f"/attachments/{index}", "needs a file name of one line and a content type like application/pdf"
+        )
         for index, part in enumerate(mail.attachments)
         if _UNPRINTABLE.search(part.name) or not _CONTENT_TYPE.fullmatch(part.content_type)
     ]
@@ -140,7 +144,7 @@ def is_address(text: str) -> bool:
 
 
 def split_address(text: str) -> tuple[str, str] | None:
-    """("Name", "address") of "Name <address>" or of a bare address (the name is then ""); None if it is neither."""
+    """("Name", "address") of "Name <address>"; the name of a bare address is ""; None if it is neither."""
     if is_address(text):
         return "", text
     found = _NAMED_ADDRESS.fullmatch(text)
@@ -155,7 +159,8 @@ class LetterWriter(Protocol):
     def write(self, template: str, facts: LetterFacts) -> Letter:
         """The letter in the reader's language, in English if there is no such translation.
 
-        Raises UnknownTemplate (its text names the known ones) and BrokenTemplate (its text names file and line).
+        Raises UnknownTemplate (its text names the known ones) and BrokenTemplate (its text names file and
+        line).
         """
 
     def templates(self) -> frozenset[str]:
@@ -163,10 +168,10 @@ class LetterWriter(Protocol):
 
 
 class DocumentPrinter(Protocol):
-    """Prints documents as PDF. The same input gives the same bytes, so that a document can be printed again at any time."""
+    """Prints documents as PDF. The same input gives the same bytes, so a document can be printed again."""
 
     def document(self, document: Document) -> bytes:
-        """An invoice or a credit note, in the document's language. A character that no font has is shown as an empty box."""
+        """An invoice or a credit note. A character that no font has is shown as an empty box."""
 
     def delivery_note(self, note: DeliveryNote) -> bytes:
         """A delivery note with all its cars, over as many pages as they need."""
@@ -178,7 +183,8 @@ class Mailer(Protocol):
     def send(self, mail: OutgoingMail) -> None:
         """Hand the mail over; when this returns, the other side has it for good.
 
-        Raises Outage if the server cannot be reached, does not let us in, or says "later" (4xx; for a Maildir: the disk is full):
-        waiting helps, and the mail may be sent again. Raises Rejected if this mail is refused for good (5xx).
-        The same `message_id` twice is harmless: a store keeps one; a server is given the mail again with the same Message-ID.
+        Raises Outage if the server cannot be reached, does not let us in, or says "later" (4xx; for a
+        Maildir: the disk is full): waiting helps, and the mail may be sent again. Raises Rejected if this
+        mail is refused for good (5xx). The same `message_id` twice is harmless: a store keeps one; a server
+        is given the mail again with the same Message-ID.
         """

@@ -9,7 +9,7 @@ from zoneinfo import ZoneInfo
 
 from babel import Locale, UnknownLocaleError
 from babel.dates import format_date
-from babel.numbers import format_currency, format_percent
+from babel.numbers import format_currency, format_percent, get_currency_symbol
 
 from dealerflow.domain.money import Money, minor_digits
 
@@ -26,32 +26,36 @@ def locale_of(language: str) -> Locale:
 
 
 def money_text(money: Money, language: str) -> str:
-    """ "1.234,56 €" for 123456 EUR in Spanish: always with the currency's own number of decimals."""
+    """E.g. "1.234,56 €" for 123456 EUR in Spanish: always with the currency's own number of decimals."""
     digits = minor_digits(money.currency)
     locale = locale_of(language)
     pattern = locale.currency_formats["standard"].pattern.replace("0.00", f"0.{'0' * digits}".rstrip("."))
+    if get_currency_symbol(money.currency, locale)[-1:].isalpha():
+        pattern = pattern.replace(
+            "¤#", "¤\N{NO-BREAK SPACE}#"
+        )  # CLDR's currency spacing, which Babel leaves out
     value = Decimal(money.amount).scaleb(-digits)
     return format_currency(value, money.currency, format=pattern, locale=locale, currency_digits=False)
 
 
 def rate_text(basis_points: int, language: str) -> str:
-    """ "7.25%" for 725 in English."""
+    """E.g. "7.25%" for 725 in English."""
     locale = locale_of(language)
     pattern = locale.percent_formats[None].pattern.replace("0", "0.##", 1)
     return format_percent(Decimal(basis_points) / 10_000, format=pattern, locale=locale)
 
 
 def date_text(at: int, timezone: str, language: str) -> str:
-    """ "January 31, 2026": the day on which `at` (ms since epoch) falls in `timezone` (IANA name)."""
+    """E.g. "January 31, 2026": the day on which `at` (ms since epoch) falls in `timezone` (IANA name)."""
     day = moment(at, timezone).date()
     return format_date(day, format="long", locale=locale_of(language))
 
 
 def moment(at: int, timezone: str) -> datetime:
-    """`at` (ms since epoch) as a time in `timezone`. Raises ZoneInfoNotFoundError for a zone that does not exist."""
+    """`at` (ms since epoch) as a time in `timezone`. Raises ZoneInfoNotFoundError for an unknown zone."""
     return datetime.fromtimestamp(at // 1000, UTC).astimezone(ZoneInfo(timezone))
 
 
 def country_text(code: str, language: str) -> str:
-    """ "Alemania" for "DE" in Spanish; what is no ISO 3166 code stays as it is."""
-    return locale_of(language).territories.get(code.upper(), code)
+    """E.g. "Alemania" for "DE" in Spanish; what is no ISO 3166 code stays as it is."""
+    return str(locale_of(language).territories.get(code.upper(), code))

@@ -1,7 +1,8 @@
-"""Letters from templates. One template file gives both forms of a letter, so plain text and HTML cannot drift apart.
+"""Letters from templates. One file gives both forms of a letter, so plain text and HTML cannot drift apart.
 
-A template is `<language>/<name>.j2`: a block `subject` (one line) and a block `body`, whose paragraphs, tables and buttons come
-from `_parts.txt.j2` or `_parts.html.j2`. Where one form needs its own words, `<name>.txt.j2` or `<name>.html.j2` goes before.
+A template is `<language>/<name>.j2`: a block `subject` (one line) and a block `body`, whose paragraphs,
+tables and buttons come from `_parts.txt.j2` or `_parts.html.j2`. Where one form needs its own words,
+`<name>.txt.j2` or `<name>.html.j2` goes before.
 """
 
 from __future__ import annotations
@@ -27,10 +28,11 @@ FACT_NAMES = frozenset(field.name for field in msgspec.structs.fields(LetterFact
 
 
 class TemplateLetters:
-    """A `LetterWriter` over the shipped templates and, before them, an installation's own folder of the same layout.
+    """A `LetterWriter` over the shipped templates and, before them, an installation's own folder.
 
-    The own folder may override a template in one language, add templates and languages, and replace the frame of every
-    letter (`_layout.html.j2`, `_layout.txt.j2`, `_parts.…`). Templates are compiled once and kept.
+    The own folder may override a template in one language, add templates and languages, and replace the
+    frame of every letter (`_layout.html.j2`, `_layout.txt.j2`, `_parts.…`). Templates are compiled once and
+    kept.
     """
 
     def __init__(self, own: Path | None = None) -> None:
@@ -44,10 +46,10 @@ class TemplateLetters:
         context = _context(facts, language)
         try:
             text = self._choose(self._text, language, template, "txt")
-            context["subject"] = _one_line("".join(_block(text, "subject")(text.new_context(context))))
+            context["subject"] = _subject(text, context)
             html = self._choose(self._html, language, template, "html")
             return Letter(
-                subject=str(context["subject"]),
+                subject=context["subject"],
                 text=_tidy(text.render(context)),
                 html=html.render(context).strip() + "\n",
             )
@@ -76,9 +78,7 @@ class TemplateLetters:
         return any(file.is_file() for file in files)
 
     @staticmethod
-    def _choose(
-        environment: jinja2.Environment, language: str, template: str, form: Form
-    ) -> jinja2.Template:
+    def _choose(environment: jinja2.Environment, language: str, template: str, form: Form) -> jinja2.Template:
         return environment.select_template([f"{language}/{template}{end}" for end in _endings(form)])
 
 
@@ -89,7 +89,7 @@ def _endings(form: Form) -> tuple[str, str]:
 def _environment(folders: list[Path], form: Form) -> jinja2.Environment:
     environment = jinja2.Environment(
         loader=jinja2.FileSystemLoader(folders),
-        autoescape=form == "html",
+        autoescape=form == "html",  # noqa: S701 - plain text must not be escaped
         undefined=jinja2.StrictUndefined,
         trim_blocks=True,
         lstrip_blocks=True,
@@ -154,10 +154,13 @@ def _value(name: str, value: object, facts: LetterFacts, language: str) -> str:
     return str(value)
 
 
-def _block(template: jinja2.Template, name: str) -> Callable[[jinja2.runtime.Context], Any]:
-    if name not in template.blocks:
-        raise jinja2.TemplateRuntimeError(f"the block “{name}” is missing")
-    return template.blocks[name]
+def _subject(template: jinja2.Template, context: dict[str, Any]) -> str:
+    if "subject" not in template.blocks:
+        raise jinja2.TemplateRuntimeError("the block “subject” is missing")
+    try:
+        return _one_line("".join(template.blocks["subject"](template.new_context(context))))
+    except jinja2.TemplateError:
+        template.environment.handle_exception()  # raises it again, with the template's own lines
 
 
 def _one_line(text: str) -> str:
