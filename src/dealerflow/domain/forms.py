@@ -23,8 +23,9 @@ from dealerflow.domain.form_faults import LARGEST_INTEGER, control_characters, f
 MAX_BODY_BYTES = 64 * 1024
 MAX_DEPTH = 32  # lists and objects within each other; our deepest form has 5
 
-# A control character in JSON is an escape or one of these bytes; raw ones below U+0020 are no JSON.
-_UNPRINTABLE_BYTES = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
+# What a control character looks like in JSON: an escape, or these bytes; raw ones below U+0020 are no JSON.
+_CONTROL_ESCAPE = re.compile(rb"\\(?:[bfnrt]|u00(?:[01]|7[fF]|[89])|u202[89a-eA-E]|u206[6-9])")
+_CONTROL_BYTES = re.compile(rb"\xc2[\x80-\x9f]|\xe2\x80[\xa8-\xae]|\xe2\x81[\xa6-\xa9]")
 _SURROGATE_ESCAPE = re.compile(rb"\\u[dD][89a-fA-F]")
 
 Form = TypeVar("Form")
@@ -145,9 +146,10 @@ def _too_deep() -> Malformed:
 
 
 def _may_hold_control_characters(raw: bytes) -> bool:
-    if b"\\" in raw or b"\x7f" in raw:
+    """Quick, and sometimes wrong: an escaped backslash before an "n" looks like a line break."""
+    if b"\x7f" in raw or (b"\\" in raw and _CONTROL_ESCAPE.search(raw)):
         return True
-    return not raw.isascii() and _UNPRINTABLE_BYTES.search(raw) is not None
+    return not raw.isascii() and _CONTROL_BYTES.search(raw) is not None
 
 
 __all__ = ["MAX_BODY_BYTES", "Examined", "control_characters", "decode", "examine", "form_faults", "parse"]

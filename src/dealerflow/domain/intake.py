@@ -19,7 +19,7 @@ from dealerflow.domain.forms import Examined, examine
 from dealerflow.domain.languages import Language
 from dealerflow.domain.money import Money
 
-MAX_ORDER_BYTES = 16 * 1024
+MAX_ORDER_BYTES = 64 * 1024  # holds the longest fields, even written as escapes
 MAX_EMAIL = 254  # RFC 5321: a path of 256 octets with its angle brackets
 MAX_PHONE_DIGITS = 15  # E.164
 MAX_OPTIONS = 50
