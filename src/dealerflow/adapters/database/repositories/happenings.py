@@ -28,7 +28,9 @@ _sent = (
     sa.update(t.mails)
     .where(t.mails.c.id == sa.bindparam("mail"))
     .values(
-        status=sa.bindparam("new_status"), subject=sa.bindparam("new_subject"), sent_at=sa.bindparam("at")
+        status=sa.bindparam("new_status"),
+        subject=sa.bindparam("new_subject"),
+        sent_at=sa.bindparam("new_sent_at"),
     )
 )
 
@@ -89,7 +91,7 @@ class SqlHappenings:
     def mail_sent(self, mail_id: str, *, at: int, subject: str, status: Literal["sent", "refused"]) -> None:
         self._session.run(
             _sent,
-            {"mail": mail_id, "new_status": status, "new_subject": subject, "at": at},
+            {"mail": mail_id, "new_status": status, "new_subject": subject, "new_sent_at": at},
             touches=(t.mails,),
         )
 
