@@ -10,7 +10,25 @@ from dealerflow.pipeline.layout import MAIN, SIDE, Arrow, End, Layout, lay_out
 
 # Words with a meaning of their own in Mermaid's state diagrams. A state of that name gets another one there,
 # with a capital letter, which no state of a pipeline can have.
-MERMAID_WORDS = ("state", "note", "end", "direction", "class", "style", "default", "as", "click", "hide")
+MERMAID_WORDS = (
+    "accdescr",
+    "acctitle",
+    "as",
+    "class",
+    "classdef",
+    "click",
+    "constructor",
+    "default",
+    "direction",
+    "end",
+    "hide",
+    "note",
+    "root",
+    "scale",
+    "state",
+    "statediagram",
+    "style",
+)
 
 # Pixels.
 BOX_WIDTH = 208
