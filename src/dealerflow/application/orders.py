@@ -85,7 +85,8 @@ def start(
 def visible(work: UnitOfWork, caller: Caller, order_id: str, *, lock: bool = False) -> Order:
     """The order, if it exists for this caller. Raises NotFound."""
     order = work.orders.get(order_id, lock=lock)
-    if not caller.sees(order.id, order.dealership):
+    void = caller.customer_of == order.id and caller.link_number != order.link_number
+    if void or not caller.sees(order.id, order.dealership, order.link_number):
         raise NotFound(f"there is no order {order_id}")
     return order
 
