@@ -7,6 +7,7 @@ credit note the invoice that it corrects.
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -29,6 +30,7 @@ class PdfPrinter:
 
     def __init__(self, fallback_fonts: Sequence[Path] = ()) -> None:
         self._fallback_fonts = tuple(fallback_fonts)
+        logging.getLogger("fontTools").setLevel(logging.WARNING)  # else it tells of each table that it cuts
 
     def document(self, document: Document) -> bytes:
         """See `DocumentPrinter.document`."""

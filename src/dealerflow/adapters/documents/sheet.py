@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import unicodedata
 from collections.abc import Sequence
 from pathlib import Path
@@ -30,9 +29,6 @@ FAINT = (107, 114, 128)
 RULE = (209, 213, 219)
 
 Align = Literal["LEFT", "RIGHT", "CENTER"]
-
-logging.getLogger("fpdf.output").setLevel(logging.ERROR)  # it warns of each glyph missing in each document
-logging.getLogger("fontTools").setLevel(logging.ERROR)  # and tells of each table that it subsets
 
 
 class Column(msgspec.Struct, frozen=True):
