@@ -67,7 +67,7 @@ def make_known(connection: sa.Connection, names: Iterable[str]) -> None:
 
 def queue_turns(connection: sa.Connection, names: Sequence[str]) -> dict[str, int]:
     """The turn of each queue; those that were unknown are made known."""
-    turns = dict(connection.execute(_QUEUE_TURNS, {"names": names}).tuples().all())
+    turns = dict(connection.execute(_QUEUE_TURNS, {"names": names}).all())
     unknown = [name for name in names if name not in turns]
     if unknown:
         make_known(connection, unknown)
