@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
+from urllib.parse import urlsplit
 
 from dealerflow.application.signatures import holds, sign
 
@@ -47,5 +48,6 @@ class Links:
 
     @property
     def mail_domain(self) -> str:
-        """The domain of Message-IDs."""
-        return urlsplit(self._public_url).hostname or "dealerflow.invalid"
+        """The host's name, for Message-IDs: an installation's own name keeps them unique."""
+        host = urlsplit(self._public_url).hostname or "localhost"
+        return re.sub(r"[^A-Za-z0-9.-]", "-", host)

@@ -72,7 +72,7 @@ def start(
         model=new.revision.model,
         **known,
     )
-    work.orders.add(new, order)
+    work.orders.add(new, order, silent=silent)
     record(work, order, event, by=by, state=order.state)
     if not silent:
         send_actions(work, order, pipeline.state(order.state), first=True)
@@ -202,7 +202,7 @@ def enter(
     )
     first = work.orders.times_in(order.id, to) == 0
     if not work.orders.enter(
-        moved, order.step, outcome=outcome.name if outcome else None, by=by, closes=state.final
+        moved, order.step, outcome=outcome.name if outcome else None, by=by, closes=state.final, silent=silent
     ):
         raise Conflict("the order moved at the same time; it is tried again")
     record(work, moved, event, by=by, state=to, outcome=outcome.name if outcome else None, details=details)

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from contextlib import AbstractContextManager
-from typing import Any, Literal, Protocol
+from typing import TYPE_CHECKING, Any, Literal, Protocol
 
 import msgspec
 
+from dealerflow.application.calls import KeptAnswers
 from dealerflow.application.ports import Clock, Ids
 from dealerflow.domain.billing import Document, DocumentKind, Term
 from dealerflow.domain.events import Event
@@ -21,6 +22,9 @@ from dealerflow.domain.people import Account
 from dealerflow.domain.quality import DefectCode
 from dealerflow.domain.shipping import DeliveryNote
 from dealerflow.pipeline.definition import Pipeline
+
+if TYPE_CHECKING:  # reference data is told in the terms of this file
+    from dealerflow.application.reference import Reference
 
 PaymentStatus = Literal["received", "paid", "declined", "refund_requested", "refunded"]
 VehicleStatus = Literal["building", "built", "scrapped", "delivered"]
@@ -170,7 +174,8 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
 class Orders(Protocol):
     """Orders, their customers and what was ordered."""
 
-    def add(self, new: NewOrder, order: Order) -> None: ...
+    def add(self, new: NewOrder, order: Order, *, silent: bool = False) -> None:
+        """Store a new order with its first entry. `silent`: the state's actions were left out."""
 
     def get(self, order_id: str, *, lock: bool = False) -> Order:
         """Raises NotFound. `lock` holds the row until the unit of work ends."""
@@ -183,8 +188,16 @@ class Orders(Protocol):
     def claim_step(self, order: Order, outcome: str, by: str) -> bool:
         """Claim `order.step` for this outcome; False if the step is over or was decided. Also stores `line_place`."""
 
-    def enter(self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool) -> bool:
-        """Write the order's new state and step if it still stands at step `left`, and note the entry; False if it doesn't."""
+    def enter(
+        self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool, silent: bool = False
+    ) -> bool:
+        """Write the order's new state and step if it still stands at step `left`, and note the entry; False if it doesn't.
+
+        `closes`: nothing follows this state. `silent`: its actions were left out.
+        """
+
+    def give_back(self, order: Order) -> None:
+        """Undo `claim_step`: the step may be decided anew."""
 
     def times_in(self, order_id: str, state: str) -> int:
         """How often the order entered the state before now."""
@@ -368,15 +381,38 @@ class Sending(Protocol):
 class UnitOfWork(Sending, Protocol):
     """Everything that a handler may touch."""
 
-    clock: Clock
-    ids: Ids
-    pipelines: Pipelines
-    orders: Orders
-    factory: Factory
-    billing: Billing
-    shipping: Shipping
-    people: People
-    happenings: Happenings
+    @property
+    def clock(self) -> Clock: ...
+
+    @property
+    def ids(self) -> Ids: ...
+
+    @property
+    def pipelines(self) -> Pipelines: ...
+
+    @property
+    def orders(self) -> Orders: ...
+
+    @property
+    def factory(self) -> Factory: ...
+
+    @property
+    def billing(self) -> Billing: ...
+
+    @property
+    def shipping(self) -> Shipping: ...
+
+    @property
+    def people(self) -> People: ...
+
+    @property
+    def happenings(self) -> Happenings: ...
+
+    @property
+    def reference(self) -> Reference: ...
+
+    @property
+    def calls(self) -> KeptAnswers: ...
 
     def acknowledge(self, claimed: Sequence[Claimed]) -> None:
         """Take these off their queue, in this transaction. Raises LeaseLost if one is no longer ours."""

@@ -113,7 +113,15 @@ class Dealerflow(TestSystem):
 @pytest.fixture
 def dealerflow(tmp_path: Path) -> Iterator[Dealerflow]:
     system = Dealerflow(f"sqlite:///{tmp_path / 'dealerflow.db'}", standard())
-    seller = {"name": "Northside Ltd", "address": "1 High Street", "tax_id": "X1", "country": "IE", "timezone": "Europe/Dublin", "currency": "EUR", "tax_rate": 2300}  # fmt: skip
+    seller = {
+        "name": "Northside Ltd",
+        "address": "1 High Street",
+        "tax_id": "X1",
+        "country": "IE",
+        "timezone": "Europe/Dublin",
+        "currency": "EUR",
+        "tax_rate": 2300,
+    }
     with system.engine.begin() as c:
         for id_, delivery_line in (("northside", "north"), ("harbour", "coast")):
             c.execute(sa.insert(t.sellers), {**seller, "id": id_, "number_prefix": id_.upper()})

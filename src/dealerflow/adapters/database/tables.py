@@ -1,4 +1,4 @@
-"""All tables. Times are milliseconds since the epoch (UTC), money is in minor units, JSON is text made by msgspec.
+"""All tables. Times are in milliseconds since the epoch (UTC), money in minor units, JSON is text made by msgspec.
 
 The same definitions serve SQLite and PostgreSQL. A change here needs a migration (`migrations/versions`); a test compares the two.
 """
@@ -43,6 +43,11 @@ def _maybe(name: str) -> sa.Column[str]:
 
 def _maybe_int(name: str) -> sa.Column[int]:
     return sa.Column(name, BIG)
+
+
+def _key(name: str) -> sa.Column[str]:
+    # Compared by code points, so that everything with one beginning stands together, whatever language the database is in.
+    return sa.Column(name, sa.Text().with_variant(sa.Text(collation="C"), "postgresql"))
 
 
 # --- the message store -------------------------------------------------------------------------------------------------
@@ -230,8 +235,11 @@ sessions = sa.Table(
     metadata,
     _id(),
     sa.Column("account", sa.Text, sa.ForeignKey("accounts.id"), nullable=False),
+    # The account's at login: a session of an older epoch is void.
+    _int("epoch"),
     _int("created_at"),
     _int("expires_at"),
+    sa.Index("ix_sessions_expires_at", "expires_at"),
 )
 
 # --- orders and cars ---------------------------------------------------------------------------------------------------
@@ -247,6 +255,15 @@ customers = sa.Table(
     _maybe("company"),
     _maybe("address"),
     _maybe("tax_id"),
+    # What a search compares with, see `search`: folded e-mail address, name, what follows the first name, and the last of many names.
+    _key("email_key"),
+    _key("name_key"),
+    _key("surname_key"),
+    _key("last_name_key"),
+    sa.Index("ix_customers_email_key", "email_key"),
+    sa.Index("ix_customers_name_key", "name_key"),
+    sa.Index("ix_customers_surname_key", "surname_key"),
+    sa.Index("ix_customers_last_name_key", "last_name_key"),
 )
 
 orders = sa.Table(
@@ -275,9 +292,15 @@ orders = sa.Table(
     _maybe("load"),
     _int("link_number", server_default="0"),
     _text("facts", server_default="{}"),
-    sa.Index("ix_orders_state", "state", "entered_at", "id"),
-    sa.Index("ix_orders_dealership", "dealership", "state", "id"),
+    # Every sort of every list has its index, so that a page costs the same whatever waits. Only the first three change with a move.
+    # The model is in the first one for the queues of the lines, which are counted by model.
+    sa.Index("ix_orders_state", "state", "entered_at", "id", "model"),
+    sa.Index("ix_orders_state_placed", "state", "placed_at", "id"),
+    sa.Index("ix_orders_dealership", "dealership", "state", "entered_at", "id"),
+    sa.Index("ix_orders_dealership_placed", "dealership", "placed_at", "id"),
     sa.Index("ix_orders_placed", "placed_at", "id"),
+    sa.Index("ix_orders_model", "model", "placed_at", "id"),
+    sa.Index("ix_orders_line", "line", "placed_at", "id"),
     sa.Index("ix_orders_load", "load"),
     sa.Index("ix_orders_vehicle", "vehicle"),
 )
@@ -311,6 +334,9 @@ entries = sa.Table(
     _maybe_int("left_at"),
     _maybe("outcome"),
     _maybe("by"),
+    # What the auditor needs to know which mails were due: the pipeline of that time, and whether actions were left out.
+    _text("pipeline"),
+    sa.Column("silent", sa.Boolean, nullable=False, server_default=sa.false()),
     sa.Index("ix_entries_order", "order_id", "state"),
     sa.Index("ix_entries_state", "state", "entered_at"),
 )
@@ -531,6 +557,7 @@ webhook_deliveries = sa.Table(
     _int("at"),
     _maybe_int("delivered_at"),
     sa.UniqueConstraint("webhook", "event", name="uq_webhook_deliveries_event"),
+    sa.Index("ix_webhook_deliveries_webhook", "webhook", "id"),
 )
 
 # --- idempotency of calls ------------------------------------------------------------------------------------------------

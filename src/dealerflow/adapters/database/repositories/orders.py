@@ -9,6 +9,7 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
+from dealerflow.adapters.database.search import search_keys
 from dealerflow.adapters.database.session import Session
 from dealerflow.domain.errors import NotFound
 from dealerflow.domain.orders import Customer, NewOrder, Order, Revision
@@ -73,19 +74,21 @@ class SqlOrders:
     def __init__(self, session: Session) -> None:
         self._session = session
 
-    def add(self, new: NewOrder, order: Order) -> None:
+    def add(self, new: NewOrder, order: Order, *, silent: bool = False) -> None:
         add = self._session.add
         add(t.orders, to_row(order, json=_JSON))
-        add(t.customers, {"order_id": order.id, **to_row(new.customer)})
+        add(t.customers, {"order_id": order.id, **to_row(new.customer), **search_keys(new.customer)})
         add(t.revisions, {"order_id": order.id, "at": new.at, **to_row(new.revision, json=_REVISION_JSON)})
-        self._add_entry(order, left_at=None)
+        self._add_entry(order, left_at=None, silent=silent)
 
-    def _add_entry(self, order: Order, *, left_at: int | None) -> None:
+    def _add_entry(self, order: Order, *, left_at: int | None, silent: bool) -> None:
         entry = {
             "step": order.step,
             "order_id": order.id,
             "state": order.state,
             "entered_at": order.entered_at,
+            "pipeline": order.pipeline,
+            "silent": silent,
         }
         self._session.add(t.entries, {**entry, "left_at": left_at, "outcome": None, "by": None})
 
@@ -115,7 +118,9 @@ class SqlOrders:
         }
         return self._session.run(_claim, parameters, touches=(t.orders,)).rowcount == 1
 
-    def enter(self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool) -> bool:
+    def enter(
+        self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool, silent: bool = False
+    ) -> bool:
         new = {f"new_{name}": getattr(order, name) for name in _MOVED}
         if (
             self._session.run(
@@ -126,8 +131,12 @@ class SqlOrders:
             return False
         leaving = {"left_step": left, "at": order.entered_at, "by_outcome": outcome, "who": by}
         self._session.run(_leave, leaving, touches=(t.entries,))
-        self._add_entry(order, left_at=order.entered_at if closes else None)
+        self._add_entry(order, left_at=order.entered_at if closes else None, silent=silent)
         return True
+
+    def give_back(self, order: Order) -> None:
+        here = (t.orders.c.id == order.id, t.orders.c.step == order.step)
+        self._session.run(sa.update(t.orders).where(*here).values(decision=None, decided_by=None))
 
     def times_in(self, order_id: str, state: str) -> int:
         return int(
