@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import re
 from urllib.parse import urlsplit
-from urllib.parse import urlsplit
 
 from dealerflow.application.signatures import holds, sign
 
