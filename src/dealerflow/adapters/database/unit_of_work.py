@@ -9,11 +9,13 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database import message_rows
 from dealerflow.adapters.database.engine import Mode, transaction
+from dealerflow.adapters.database.idempotency import SqlKeptAnswers
 from dealerflow.adapters.database.repositories.billing import SqlBilling
 from dealerflow.adapters.database.repositories.factory import SqlFactory
 from dealerflow.adapters.database.repositories.happenings import SqlHappenings
 from dealerflow.adapters.database.repositories.orders import SqlOrders
 from dealerflow.adapters.database.repositories.people import SqlPeople
+from dealerflow.adapters.database.repositories.reference import SqlReference
 from dealerflow.adapters.database.repositories.shipping import SqlShipping
 from dealerflow.adapters.database.session import Session
 from dealerflow.application.ports import Clock, Ids
@@ -37,6 +39,8 @@ class SqlUnitOfWork:
         self.shipping = SqlShipping(self.session)
         self.people = SqlPeople(self.session)
         self.happenings = SqlHappenings(self.session, self)
+        self.reference = SqlReference(self.session)
+        self.calls = SqlKeptAnswers(self.session)
 
     @property
     def sends(self) -> bool:

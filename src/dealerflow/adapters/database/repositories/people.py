@@ -43,6 +43,10 @@ class SqlPeople:
             self._sellers[seller_id] = from_row(Seller, row)
         return self._sellers[seller_id]
 
+    def accounts(self) -> list[Account]:
+        """All of them, by id."""
+        return self._accounts()
+
     def account(self, account_id: str) -> Account | None:
         return next(iter(self._accounts(t.accounts.c.id == account_id)), None)
 

@@ -41,8 +41,18 @@ def upgrade() -> None:
         sa.Column("company", sa.Text(), nullable=True),
         sa.Column("address", sa.Text(), nullable=True),
         sa.Column("tax_id", sa.Text(), nullable=True),
+        sa.Column("email_key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("name_key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column("surname_key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True),
+        sa.Column(
+            "last_name_key", sa.Text().with_variant(sa.Text(collation="C"), "postgresql"), nullable=True
+        ),
         sa.PrimaryKeyConstraint("order_id", name=op.f("pk_customers")),
     )
+    op.create_index("ix_customers_email_key", "customers", ["email_key"], unique=False)
+    op.create_index("ix_customers_last_name_key", "customers", ["last_name_key"], unique=False)
+    op.create_index("ix_customers_name_key", "customers", ["name_key"], unique=False)
+    op.create_index("ix_customers_surname_key", "customers", ["surname_key"], unique=False)
     op.create_table(
         "defect_codes",
         sa.Column("code", sa.Text(), nullable=False),
@@ -90,6 +100,8 @@ def upgrade() -> None:
         sa.Column("left_at", sa.BigInteger(), nullable=True),
         sa.Column("outcome", sa.Text(), nullable=True),
         sa.Column("by", sa.Text(), nullable=True),
+        sa.Column("pipeline", sa.Text(), nullable=False),
+        sa.Column("silent", sa.Boolean(), server_default=sa.false(), nullable=False),
         sa.PrimaryKeyConstraint("step", name=op.f("pk_entries")),
     )
     op.create_index("ix_entries_order", "entries", ["order_id", "state"], unique=False)
@@ -246,10 +258,16 @@ def upgrade() -> None:
         sa.Column("facts", sa.Text(), server_default="{}", nullable=False),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_orders")),
     )
-    op.create_index("ix_orders_dealership", "orders", ["dealership", "state", "id"], unique=False)
+    op.create_index(
+        "ix_orders_dealership", "orders", ["dealership", "state", "entered_at", "id"], unique=False
+    )
+    op.create_index("ix_orders_dealership_placed", "orders", ["dealership", "placed_at", "id"], unique=False)
+    op.create_index("ix_orders_line", "orders", ["line", "placed_at", "id"], unique=False)
     op.create_index("ix_orders_load", "orders", ["load"], unique=False)
+    op.create_index("ix_orders_model", "orders", ["model", "placed_at", "id"], unique=False)
     op.create_index("ix_orders_placed", "orders", ["placed_at", "id"], unique=False)
-    op.create_index("ix_orders_state", "orders", ["state", "entered_at", "id"], unique=False)
+    op.create_index("ix_orders_state", "orders", ["state", "entered_at", "id", "model"], unique=False)
+    op.create_index("ix_orders_state_placed", "orders", ["state", "placed_at", "id"], unique=False)
     op.create_index("ix_orders_vehicle", "orders", ["vehicle"], unique=False)
     op.create_table(
         "payments",
@@ -478,11 +496,13 @@ def upgrade() -> None:
         "sessions",
         sa.Column("id", sa.Text(), nullable=False),
         sa.Column("account", sa.Text(), nullable=False),
+        sa.Column("epoch", sa.BigInteger(), nullable=False),
         sa.Column("created_at", sa.BigInteger(), nullable=False),
         sa.Column("expires_at", sa.BigInteger(), nullable=False),
         sa.ForeignKeyConstraint(["account"], ["accounts.id"], name=op.f("fk_sessions_account")),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_sessions")),
     )
+    op.create_index("ix_sessions_expires_at", "sessions", ["expires_at"], unique=False)
     op.create_table(
         "webhook_deliveries",
         sa.Column("id", sa.Text(), nullable=False),
@@ -498,11 +518,14 @@ def upgrade() -> None:
         sa.PrimaryKeyConstraint("id", name=op.f("pk_webhook_deliveries")),
         sa.UniqueConstraint("webhook", "event", name="uq_webhook_deliveries_event"),
     )
+    op.create_index("ix_webhook_deliveries_webhook", "webhook_deliveries", ["webhook", "id"], unique=False)
 
 
 def downgrade() -> None:
     """And back; what the new tables and columns held is lost."""
+    op.drop_index("ix_webhook_deliveries_webhook", table_name="webhook_deliveries")
     op.drop_table("webhook_deliveries")
+    op.drop_index("ix_sessions_expires_at", table_name="sessions")
     op.drop_table("sessions")
     op.drop_table("number_series")
     op.drop_table("memberships")
@@ -536,9 +559,13 @@ def downgrade() -> None:
     op.drop_index("ix_payments_order", table_name="payments")
     op.drop_table("payments")
     op.drop_index("ix_orders_vehicle", table_name="orders")
+    op.drop_index("ix_orders_state_placed", table_name="orders")
     op.drop_index("ix_orders_state", table_name="orders")
     op.drop_index("ix_orders_placed", table_name="orders")
+    op.drop_index("ix_orders_model", table_name="orders")
     op.drop_index("ix_orders_load", table_name="orders")
+    op.drop_index("ix_orders_line", table_name="orders")
+    op.drop_index("ix_orders_dealership_placed", table_name="orders")
     op.drop_index("ix_orders_dealership", table_name="orders")
     op.drop_table("orders")
     op.drop_index(
@@ -586,6 +613,10 @@ def downgrade() -> None:
     op.drop_index("ix_delivery_notes_dealership", table_name="delivery_notes")
     op.drop_table("delivery_notes")
     op.drop_table("defect_codes")
+    op.drop_index("ix_customers_surname_key", table_name="customers")
+    op.drop_index("ix_customers_name_key", table_name="customers")
+    op.drop_index("ix_customers_last_name_key", table_name="customers")
+    op.drop_index("ix_customers_email_key", table_name="customers")
     op.drop_table("customers")
     op.drop_table("catalogues")
     op.drop_table("accounts")
