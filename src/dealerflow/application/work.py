@@ -318,8 +318,14 @@ class People(Protocol):
 
     def account(self, account_id: str) -> Account | None: ...
 
+    def account_by_email(self, email: str) -> Account | None:
+        """The account that logs in with this address, active or not."""
+
     def accounts_with(self, role: str, scope: str | None = None) -> list[Account]:
         """Active accounts with the role (in this scope or in all scopes), by id."""
+
+    def accounts_in(self, scope: str) -> list[Account]:
+        """Every account, active or not, with a role in exactly this scope, by id."""
 
 
 class Happenings(Protocol):

@@ -61,6 +61,10 @@ class SqlPeople:
             held = held.where(m.scope.in_([scope, ""]))
         return self._accounts(t.accounts.c.active, t.accounts.c.id.in_(held))
 
+    def accounts_in(self, scope: str) -> list[Account]:
+        held = sa.select(t.memberships.c.account).where(t.memberships.c.scope == scope)
+        return self._accounts(t.accounts.c.id.in_(held))
+
     def _accounts(self, *conditions: sa.ColumnElement[bool]) -> list[Account]:
         a, m = t.accounts.c, t.memberships.c
         columns = (a.id, a.email, a.name, a.language, a.active, a.epoch)
