@@ -8,7 +8,7 @@ from typing import Annotated
 import msgspec
 
 from dealerflow.application import queues
-from dealerflow.application.guards import GUARDS
+from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.mails import mail_dealership
 from dealerflow.application.orders import claim
 from dealerflow.application.work import Load, UnitOfWork
@@ -128,7 +128,7 @@ def depart(work: UnitOfWork, caller: Caller, load_id: str) -> Load:
     leaving, blocked = [], []
     for order in orders:
         outcome = departure_outcome(work.pipelines.get(order.pipeline), order.state)
-        reason = _blocked(work, order, outcome)
+        reason = stays_because(work, order, outcome)
         if outcome is None or reason:
             blocked.append({"order": order.id, "reason": reason})
         else:
@@ -141,7 +141,8 @@ def depart(work: UnitOfWork, caller: Caller, load_id: str) -> Load:
     return _left(work, caller, load, orders)
 
 
-def _blocked(work: UnitOfWork, order: Order, outcome: Outcome | None) -> str | None:
+def stays_because(work: Surroundings, order: Order, outcome: Outcome | None) -> str | None:
+    """Why a load could not depart with this car now; `outcome` is what its departure would decide for it."""
     if outcome is None:
         return f"it is in “{order.state}”, where no load departs"
     if order.decision:

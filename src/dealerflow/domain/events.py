@@ -25,6 +25,7 @@ CAR_ANNOUNCED = "CarAnnounced"
 LOAD_DEPARTED = "LoadDeparted"
 DELIVERY_NOTE_ISSUED = "DeliveryNoteIssued"
 FUNCTION_RETURNED = "FunctionReturned"
+LINK_RENEWED = "LinkRenewed"  # the customer's old link is void
 
 MOVES = frozenset({ORDER_PLACED, ORDER_MOVED, ORDER_PUT, ORDER_IMPORTED})
 

@@ -115,6 +115,13 @@ class SqlHappenings:
         ).one_or_none()
         return from_row(Webhook, row, json=("event_types",)) if row else None
 
+    def add_webhook(self, webhook: Webhook) -> None:
+        self._session.add(t.webhooks, to_row(webhook, json=("event_types",)))
+
+    def end_webhook(self, webhook_id: str) -> None:
+        statement = sa.update(t.webhooks).where(t.webhooks.c.id == webhook_id).values(active=False)
+        self._session.run(statement, touches=(t.webhooks,))
+
     def add_delivery(self, delivery: WebhookDelivery) -> None:
         self._session.add(t.webhook_deliveries, to_row(delivery))
 
