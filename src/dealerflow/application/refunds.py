@@ -45,7 +45,7 @@ def record_refund(work: UnitOfWork, caller: Caller, payment_id: str, reference: 
     """
     payment = work.billing.payment(payment_id)
     order = work.orders.get(payment.order_id, lock=True)
-    if not caller.sees(order.id, order.dealership):
+    if not caller.sees(order.id, order.dealership, order.link_number):
         raise NotFound(f"there is no payment {payment_id}")
     if not (caller.has("admin") or order.dealership in caller.dealerships or "" in caller.dealerships):
         raise Forbidden("a refund is recorded by the dealership or an administrator")

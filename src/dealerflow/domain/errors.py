@@ -50,12 +50,24 @@ class TooLarge(DealerflowError):
     """The request body is too large."""  # 413
 
 
+class UnsupportedMedia(DealerflowError):
+    """The body is of a type that is not taken here."""  # 415
+
+
 class Invalid(DealerflowError):
     """The input is wrong; every fault is named."""  # 422
 
     def __init__(self, faults: Sequence[Fault], detail: str = "") -> None:
         self.faults = tuple(faults)
         super().__init__(detail or "; ".join(f"{f.pointer or 'input'}: {f.detail}" for f in self.faults))
+
+
+class TooManyTries(DealerflowError):
+    """That was tried too often; wait a while."""  # 429
+
+    def __init__(self, detail: str = "", retry_after_s: int = 60) -> None:
+        super().__init__(detail)
+        self.retry_after_s = retry_after_s
 
 
 class Unavailable(DealerflowError):

@@ -58,10 +58,11 @@ class Account(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Caller(msgspec.Struct, frozen=True, kw_only=True):
-    """Who is calling: an account, the customer of one order, or nobody (both None)."""
+    """Who is calling: an account, the customer of one order (who holds its link `link_number`), or nobody (both None)."""
 
     account: Account | None = None
     customer_of: str | None = None
+    link_number: int = 0
 
     @property
     def name(self) -> str:
@@ -94,9 +95,11 @@ class Caller(msgspec.Struct, frozen=True, kw_only=True):
         """Factory staff, operators and administrators may read every order."""
         return self.has(*READS_EVERY_ORDER) or "" in self.dealerships
 
-    def sees(self, order_id: str, dealership: str) -> bool:
-        """Whether the order exists for this caller."""
-        return self.customer_of == order_id or self.sees_every_order or dealership in self.dealerships
+    def sees(self, order_id: str, dealership: str, link_number: int = 0) -> bool:
+        """Whether the order exists for this caller; `link_number` is the order's link that counts."""
+        if self.customer_of == order_id and self.link_number == link_number:
+            return True
+        return self.sees_every_order or dealership in self.dealerships
 
     def roles_for(
         self, order_id: str, dealership: str, line: str | None, plant: str | None

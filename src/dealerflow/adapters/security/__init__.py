@@ -1,0 +1,1 @@
+"""Passwords and chance: what keeps strangers out."""

@@ -1,0 +1,86 @@
+"""The web application: routes, errors and lifespan put together."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import AsyncIterator, Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+
+from litestar import Litestar, Router
+from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
+from litestar.datastructures import State
+from litestar.handlers import HTTPRouteHandler
+from litestar.static_files import create_static_files_router
+from litestar.types import ASGIApp, ControllerRouterHandler
+
+from dealerflow.application.upkeep import keep_up
+from dealerflow.domain.forms import MAX_BODY_BYTES
+from dealerflow.web import health, intake
+from dealerflow.web.api import mail, queues, sessions
+from dealerflow.web.frame import Frame
+from dealerflow.web.intake import IntakeRoute
+from dealerflow.web.metrics import Metrics
+from dealerflow.web.problems import HANDLERS
+from dealerflow.web.reference import document_routes
+from dealerflow.web.system import WebSystem
+
+API = "/api/v1"
+STATIC_FILES = Path(__file__).parent / "static"
+MOST_THREADS = 16  # calls that are worked at once; the rest wait. Each may hold a database connection.
+
+API_ROUTES: tuple[HTTPRouteHandler, ...] = (
+    *intake.ROUTES,
+    *sessions.ROUTES,
+    *queues.ROUTES,
+    *mail.ROUTES,
+)
+
+
+def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
+    """The whole application as ASGI. Its lifespan keeps intake up to date (`system.upkeep`). `pages` are the HTML routes."""
+    metrics = Metrics()
+    described = {API: API_ROUTES, "": health.ROUTES}
+    framework = Litestar(
+        route_handlers=[
+            Router(API, route_handlers=API_ROUTES),
+            *health.ROUTES,
+            *document_routes(described, public_url=system.public_url),
+            create_static_files_router("/static", directories=[STATIC_FILES]),
+            *pages,
+        ],
+        exception_handlers=HANDLERS,
+        lifespan=[_lifespan(system)],
+        state=State({"system": system, "metrics": metrics}),
+        request_max_body_size=MAX_BODY_BYTES,
+        openapi_config=None,
+        logging_config=None,
+        debug=False,
+    )
+    short_way = IntakeRoute(system.intake, system.ids, metrics.order_taken)
+    return Frame(framework, short_way, metrics, https=system.is_https)
+
+
+def _lifespan(system: WebSystem) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
+    @asynccontextmanager
+    async def lifespan(_app: Litestar) -> AsyncIterator[None]:
+        stopping = threading.Event()
+        system.upkeep.begin()
+        upkeep = threading.Thread(
+            target=keep_up, args=(system.upkeep, stopping.wait), name="upkeep", daemon=True
+        )
+        upkeep.start()
+        try:
+            yield
+        finally:
+            stopping.set()
+            upkeep.join()
+
+    return lifespan
+
+
+def bound_threads() -> None:
+    """Let plain handlers run in a pool of their own, of this process; before its event loop starts."""
+    if get_asyncio_executor() is None:
+        set_asyncio_executor(ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="call"))

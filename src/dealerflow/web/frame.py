@@ -1,0 +1,67 @@
+"""What lies around the whole application: intake beside the framework, and headers and figures for every answer."""
+
+from __future__ import annotations
+
+from time import perf_counter
+
+from litestar.types import ASGIApp, Message, Receive, Scope, Send
+
+from dealerflow.web.intake import PATH as ORDERS
+from dealerflow.web.metrics import UNKNOWN_ROUTE, Metrics
+from dealerflow.web.problems import plain_problem, respond
+from dealerflow.web.security import STATIC, has_control_characters, says_how_to_cache, security_headers
+
+KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
+
+
+class Frame:
+    """The ASGI application. Taking an order does not pass through the framework: there it would be most of the cost."""
+
+    def __init__(self, framework: ASGIApp, intake: ASGIApp, metrics: Metrics, *, https: bool) -> None:
+        self._framework = framework
+        self._intake = intake
+        self._metrics = metrics
+        self._headers = security_headers(https=https)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._framework(scope, receive, send)
+            return
+        path = scope["path"]
+        started = perf_counter()
+        if path == ORDERS and scope["method"] == "POST":
+            answering = _Answering(send, self._headers, cacheable=False)
+            await self._intake(scope, receive, answering)
+            self._metrics.answered("POST", ORDERS, answering.status, perf_counter() - started)
+            return
+        answering = _Answering(send, self._headers, cacheable=path.startswith(STATIC))
+        if has_control_characters(path, scope["query_string"]):
+            await respond(answering, plain_problem(400, "The address holds control characters.", ""))
+        else:
+            await self._framework(scope, receive, answering)
+        route = str(scope.get("path_template") or UNKNOWN_ROUTE)
+        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
+        self._metrics.answered(str(method), route, answering.status, answering.began - started)
+
+
+class _Answering:
+    """Adds the common headers to an answer as it begins, and remembers its status."""
+
+    __slots__ = ("_cacheable", "_headers", "_send", "began", "status")
+
+    def __init__(self, send: Send, headers: list[tuple[bytes, bytes]], *, cacheable: bool) -> None:
+        self._send = send
+        self._headers = headers
+        self._cacheable = cacheable
+        self.status = 0
+        self.began = perf_counter()
+
+    async def __call__(self, message: Message) -> None:
+        if message["type"] == "http.response.start":
+            self.status = message["status"]
+            self.began = perf_counter()
+            headers = [*message["headers"], *self._headers]
+            if not self._cacheable and not says_how_to_cache(message["headers"]):
+                headers.append((b"cache-control", b"no-store"))
+            message["headers"] = headers
+        await self._send(message)

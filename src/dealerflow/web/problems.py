@@ -1,0 +1,170 @@
+"""Every error as an RFC 9457 problem. One table says which error has which status."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from http import HTTPStatus
+from typing import Any
+
+import msgspec
+import structlog
+from litestar import Response
+from litestar.exceptions import HTTPException
+
+from dealerflow.application.ports import Ids
+from dealerflow.domain import errors
+from dealerflow.domain.errors import Conflict, DealerflowError, Invalid, TooManyTries, Unavailable
+from dealerflow.web.system import HttpRequest, system_of
+
+PROBLEM_JSON = "application/problem+json"
+RETRY_AFTER_OUTAGE_S = 5
+
+STATUS: dict[type[DealerflowError], int] = {
+    errors.Malformed: 400,
+    errors.Unauthenticated: 401,
+    errors.Forbidden: 403,
+    errors.NotFound: 404,
+    errors.Conflict: 409,
+    errors.TooLarge: 413,
+    errors.UnsupportedMedia: 415,
+    errors.Invalid: 422,
+    errors.TooManyTries: 429,
+    errors.Unavailable: 503,
+    errors.Outage: 503,
+    errors.LeaseLost: 409,
+}
+
+_log = structlog.get_logger("dealerflow.web")
+_encode = msgspec.json.Encoder(enc_hook=str).encode
+
+
+class Problem(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True):
+    """RFC 9457. `errors` names every fault of an input; a conflict may have further members of its own."""
+
+    type: str
+    title: str
+    status: int
+    detail: str
+    instance: str | None = None
+    errors: tuple[errors.Fault, ...] = ()
+
+
+class ProblemAnswer(msgspec.Struct, frozen=True, kw_only=True):
+    """A problem, ready to be sent."""
+
+    status: int
+    body: bytes
+    headers: dict[str, str] = {}
+
+
+def status_of(error: DealerflowError) -> int:
+    """The HTTP status of this error's nearest class in the table."""
+    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
+
+
+def problem_of(error: DealerflowError, instance: str) -> ProblemAnswer:
+    """The problem that says what the core refused. `instance` is the path that was asked for."""
+    status = status_of(error)
+    faults = error.faults if isinstance(error, Invalid) else ()
+    facts = error.facts if isinstance(error, Conflict) else {}
+    detail = "The input is wrong; each fault is named in errors." if faults else error.detail
+    return _problem(
+        status, _name(error), detail, instance, faults=faults, facts=facts, headers=_headers(error, status)
+    )
+
+
+def plain_problem(
+    status: int, detail: str, instance: str, headers: dict[str, str] | None = None
+) -> ProblemAnswer:
+    """A problem of HTTP itself, which needs no name of ours."""
+    return _problem(status, None, detail, instance, headers=headers)
+
+
+def unexpected_problem(error: Exception, route: str, instance: str, ids: Ids) -> ProblemAnswer:
+    """A fault of ours. The id ties what the caller sees to the log; nothing of the inside is told."""
+    failure = ids.new("err")
+    _log.error("request failed", id=failure, route=route, exc_info=error)
+    return plain_problem(500, f"Something went wrong here; it was logged as {failure}.", instance)
+
+
+async def respond(send: Any, answer: ProblemAnswer) -> None:
+    """Send a problem without the framework."""
+    headers = [(b"content-type", PROBLEM_JSON.encode()), (b"content-length", str(len(answer.body)).encode())]
+    headers += [(name.lower().encode(), value.encode("latin-1")) for name, value in answer.headers.items()]
+    await send({"type": "http.response.start", "status": answer.status, "headers": headers})
+    await send({"type": "http.response.body", "body": answer.body, "more_body": False})
+
+
+def _problem(
+    status: int,
+    name: str | None,
+    detail: str,
+    instance: str,
+    *,
+    faults: tuple[errors.Fault, ...] = (),
+    facts: dict[str, object] | None = None,
+    headers: dict[str, str] | None = None,
+) -> ProblemAnswer:
+    problem = Problem(
+        type=f"/docs/problems#{name}" if name else "about:blank",
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        instance=instance,
+        errors=faults,
+    )
+    members = {**(facts or {}), **msgspec.to_builtins(problem)}
+    return ProblemAnswer(status=status, body=_encode(members), headers=headers or {})
+
+
+def _name(error: DealerflowError) -> str:
+    """The class's name as words with hyphens, "price-changed"."""
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__).lstrip("-")
+
+
+def _headers(error: DealerflowError, status: int) -> dict[str, str]:
+    if isinstance(error, Unavailable | TooManyTries):
+        return {"Retry-After": str(error.retry_after_s)}
+    if status == 503:
+        return {"Retry-After": str(RETRY_AFTER_OUTAGE_S)}
+    return {"WWW-Authenticate": "Bearer"} if status == 401 else {}
+
+
+def _of_core(request: HttpRequest, error: DealerflowError) -> Response[bytes]:
+    if status_of(error) == 503:
+        _log.warning("unavailable", path=request.scope.get("path_template"), reason=error.detail)
+    return _response(problem_of(error, request.url.path))
+
+
+def _of_http(request: HttpRequest, error: HTTPException) -> Response[bytes]:
+    kept = {
+        name: value
+        for name, value in (error.headers or {}).items()
+        if name.lower() in ("allow", "retry-after")
+    }
+    detail = _HTTP_DETAILS.get(error.status_code, error.detail)
+    if error.status_code >= 500:
+        return _unexpected(request, error)
+    return _response(plain_problem(error.status_code, detail, request.url.path, kept))
+
+
+def _unexpected(request: HttpRequest, error: Exception) -> Response[bytes]:
+    route = f"{request.method} {request.scope.get('path_template')}"
+    return _response(unexpected_problem(error, route, request.url.path, system_of(request).ids))
+
+
+def _response(answer: ProblemAnswer) -> Response[bytes]:
+    return Response(answer.body, status_code=answer.status, headers=answer.headers, media_type=PROBLEM_JSON)
+
+
+_HTTP_DETAILS = {
+    404: "There is nothing at this address.",
+    405: "This address does not know this method.",
+    413: str(errors.TooLarge()),
+}
+
+HANDLERS: dict[type[Exception] | int, Callable[[Any, Any], Response[bytes]]] = {
+    DealerflowError: _of_core,
+    HTTPException: _of_http,
+    Exception: _unexpected,
+}

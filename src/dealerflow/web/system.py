@@ -1,0 +1,68 @@
+"""What the web application is made of. Composition fills it in; routes find it through `system_of`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, cast
+
+from litestar import Request
+from litestar.datastructures import State
+
+from dealerflow.application.access import Access
+from dealerflow.application.letters import DocumentPrinter
+from dealerflow.application.links import Links
+from dealerflow.application.mail_log import MailLog
+from dealerflow.application.ports import Clock, Ids, MessageStore
+from dealerflow.application.work import Database, Pipelines
+
+if TYPE_CHECKING:
+    from dealerflow.application.queries import Queries
+    from dealerflow.application.upkeep import Upkeep
+    from dealerflow.web.intake import Intake
+
+HttpRequest = Request[Any, Any, State]
+
+
+def _nobody_to_wake() -> None:
+    pass
+
+
+def _prepared() -> bool:
+    return True
+
+
+@dataclass(frozen=True, kw_only=True)
+class WebSystem:
+    """The ports and settings that routes use.
+
+    `public_url` is what links are made from, never the Host header. `ring` wakes the workers after a commit that sent messages.
+    `upkeep` runs while the application does (its lifespan starts and stops it).
+    `prepared` says whether migrations and demo data, at start, are done (or cannot be done while the database is away).
+    """
+
+    database: Database
+    queries: Queries
+    store: MessageStore
+    mails: MailLog
+    access: Access
+    links: Links
+    intake: Intake
+    upkeep: Upkeep
+    printer: DocumentPrinter
+    pipelines: Pipelines
+    clock: Clock
+    ids: Ids
+    public_url: str
+    ring: Callable[[], None] = _nobody_to_wake
+    prepared: Callable[[], bool] = _prepared
+
+    @property
+    def is_https(self) -> bool:
+        """Whether people reach the pages over TLS; cookies are then sent over nothing else."""
+        return self.public_url.startswith("https://")
+
+
+def system_of(request: HttpRequest) -> WebSystem:
+    """The system behind the application that got this request."""
+    return cast("WebSystem", request.app.state.system)
