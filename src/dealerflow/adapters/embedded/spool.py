@@ -21,8 +21,10 @@ from pysqlite3 import dbapi2 as sqlite
 
 from dealerflow.adapters.database.engine import OLDEST_SAFE_SQLITE
 from dealerflow.application.handling import Unreadable
+from dealerflow.application.calls import KeyReused
+from dealerflow.application.intake import Accepted, Done
 from dealerflow.application.ports import Spooled
-from dealerflow.domain.errors import DealerflowError, Outage, Unavailable
+from dealerflow.domain.errors import Outage, Unavailable
 from dealerflow.domain.messages import AnyMessage
 
 log = logging.getLogger(__name__)
@@ -38,21 +40,6 @@ CREATE TABLE IF NOT EXISTS idempotency
 CREATE INDEX IF NOT EXISTS ix_idempotency_at ON idempotency (at);
 CREATE TABLE IF NOT EXISTS snapshot (one INTEGER PRIMARY KEY CHECK (one = 1), number INTEGER NOT NULL, body BLOB NOT NULL);
 """
-
-
-class KeyReused(DealerflowError):
-    """This Idempotency-Key was used for another request; use a new key for a new request."""
-
-
-class Accepted(msgspec.Struct, frozen=True, kw_only=True):
-    """What an append came to. `replayed`: the key was known, nothing was appended, and `answer` is the first one's."""
-
-    position: int | None
-    answer: bytes
-    replayed: bool = False
-
-
-Done = Callable[[Accepted | Exception], None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +70,17 @@ class SpoolWriter:
         self._connection: Any = None
         self._last = 0
         self._closed = False
+        self._id = ""
+
+    @property
+    def id(self) -> str:
+        """The spool's id, "" until it is opened."""
+        return self._id
+
+    @property
+    def last(self) -> int:
+        """The position of the newest order, 0 if there never was one."""
+        return self._last
 
     def open(self) -> str:
         """Make or open the file and start writing; the spool's id. Raises Outage when the file cannot be used."""
@@ -91,8 +89,9 @@ class SpoolWriter:
         except sqlite.Error as error:
             raise Outage(f"the spool {self._path} cannot be opened: {error}") from error
         (spool,) = self._connection.execute("SELECT value FROM meta WHERE name = 'spool'").fetchone()
+        self._id = str(spool)
         self._thread.start()
-        return str(spool)
+        return self._id
 
     def close(self) -> None:
         """Write what waits, then stop."""
@@ -121,6 +120,20 @@ class SpoolWriter:
             return
         body = msgspec.json.encode(message)
         self._waiting.put(_Append(body, at, answer, key, request, done))
+
+    def find(self, key: str, request: str, done: Callable[[Accepted | Exception | None], None]) -> None:
+        """What an append with this key would give because the key is known; None if it is not. `done` as in `append`."""
+        asked = _Append(b"", 0, b"", key, request, lambda _: None)
+        found: list[Accepted | Exception] = []
+
+        def look(connection: Any) -> None:
+            found.extend(_again(asked, *earlier) for earlier in self._known(connection, [asked]).values())
+
+        def answer(error: Exception | None) -> None:
+            failed = Unavailable("orders cannot be taken at the moment") if error else None
+            _tell(done, failed or (found[0] if found else None))
+
+        self._waiting.put(_Task(look, answer))
 
     def prune(self, position: int) -> None:
         """Delete what is behind the drainer, up to and including `position`; a little at a time, soon."""
@@ -158,6 +171,13 @@ class SpoolWriter:
             )
         )
         return found[0] if found else None
+
+    def sent_at(self, position: int) -> int | None:
+        """When (ms) the order at this position, or else the next one, was accepted. Raises Unavailable."""
+        found: list[tuple[int]] = []
+        query = "SELECT at FROM spool WHERE position >= ? ORDER BY position LIMIT 1"
+        self._now(lambda connection: found.extend(connection.execute(query, (position,)).fetchall()))
+        return found[0][0] if found else None
 
     def _soon(self, act: Callable[[Any], None]) -> None:
         self._waiting.put(_Task(act, lambda error: log.warning("spool: %s", error) if error else None))
@@ -285,7 +305,7 @@ def _again(append: _Append, request: str, answer: bytes) -> Accepted | Exception
     return Accepted(position=None, answer=answer, replayed=True)
 
 
-def _tell(done: Done, answer: Accepted | Exception) -> None:
+def _tell(done: Callable[[Any], None], answer: Accepted | Exception | None) -> None:
     try:
         done(answer)
     except Exception:  # the asker is gone; the others still wait for their answers
