@@ -99,6 +99,9 @@ class OrderQueries(Protocol):
         Raises Malformed for a state that the pipeline does not have, naming those that it has.
         """
 
+    def count(self, reader: Reader, wanted: OrderFilter, most: int) -> int:
+        """How many orders there are, counted up to `most`."""
+
 
 # --- documents ---
 

@@ -55,6 +55,14 @@ def page_ids(connection: sa.Connection, wanted: Wanted, page: PageRequest) -> Se
     return [Found(row.id, row.key) for row in connection.execute(_statement(connection, wanted, page))]
 
 
+def count_of(connection: sa.Connection, wanted: Wanted, most: int) -> int:
+    """How many orders there are, counted up to `most`."""
+    if () in (wanted.dealerships, wanted.states, wanted.models, wanted.ids):
+        return 0
+    some = sa.select(_o.id).where(*_conditions(wanted)).limit(most).subquery()
+    return connection.execute(sa.select(sa.func.count()).select_from(some)).scalar_one()
+
+
 def _statement(connection: sa.Connection, wanted: Wanted, page: PageRequest) -> sa.Select[Any]:
     key = _o.placed_at if wanted.sort.endswith("placed_at") else _o.entered_at
     limit = page.limit + 1

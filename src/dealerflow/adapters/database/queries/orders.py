@@ -9,7 +9,7 @@ import msgspec
 import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
-from dealerflow.adapters.database.queries.order_pages import Wanted, page_ids, search, states_in_use
+from dealerflow.adapters.database.queries.order_pages import Wanted, count_of, page_ids, search, states_in_use
 from dealerflow.adapters.database.queries.reading import columns, factory_at_once, page_of, part, reading
 from dealerflow.adapters.database.rows import from_row
 from dealerflow.application.order_views import (
@@ -97,6 +97,10 @@ class SqlOrderQueries:
             keys, more = page_of(rows, page, lambda row: (row.key, row.id))
             facts = _read(connection, [row.id for row in keys])
             return Page(items=tuple(self._show(connection, facts, reader)), next=more)
+
+    def count(self, reader: Reader, wanted: OrderFilter, most: int) -> int:
+        with reading(self._engine) as connection:
+            return count_of(connection, self._wanted(connection, reader.caller, wanted), most)
 
     def _show(
         self, connection: sa.Connection, facts: Sequence[OrderFacts], reader: Reader
