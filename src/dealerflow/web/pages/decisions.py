@@ -8,7 +8,7 @@ from typing import Any, Literal
 import msgspec
 
 from dealerflow.application.views import DetailView, OrderView, OutcomeView
-from dealerflow.pipeline.definition import CUSTOMER, Detail, Outcome, Pipeline, State
+from dealerflow.pipeline.definition import CUSTOMER, Detail, Outcome, Pipeline, State, text_in
 from dealerflow.web.pages.fields import Errors, Fields
 
 Tone = Literal["forward", "other", "ending"]
@@ -81,51 +81,50 @@ class Typed(msgspec.Struct, frozen=True, kw_only=True):
 def move_forms(
     order: OrderView,
     pipeline: Pipeline,
+    language: str,
     *,
     back: str = "",
     fixed: Mapping[str, str] | None = None,
     typed: Typed | None = None,
 ) -> tuple[MoveForm, ...]:
     """What this reader may decide about the order now, in the pipeline's order."""
+    way = _Way(pipeline=pipeline, language=language, back=back, fixed=dict(fixed or {}))
     return tuple(
-        _form(
-            order,
-            outcome,
-            pipeline,
-            back,
-            dict(fixed or {}),
-            typed if typed and typed.outcome == outcome.name else None,
-        )
+        way.form(order, outcome, typed if typed and typed.outcome == outcome.name else None)
         for outcome in order.outcomes
     )
 
 
-def _form(
-    order: OrderView,
-    outcome: OutcomeView,
-    pipeline: Pipeline,
-    back: str,
-    fixed: dict[str, str],
-    typed: Typed | None,
-) -> MoveForm:
-    id_ = f"{order.id}-{outcome.name}"
-    given = {detail.name: fixed[detail.name] for detail in outcome.details if detail.name in fixed}
-    asked = [detail for detail in outcome.details if detail.name not in given]
-    target = pipeline.states.get(outcome.to)
-    return MoveForm(
-        id=id_,
-        order=order.id,
-        step=order.step or "",
-        outcome=outcome.name,
-        title=outcome.title,
-        to=target.title.get("en", outcome.to) if target else outcome.to,
-        tone=tone_of(pipeline, order.state, outcome.name),
-        fields=tuple(_field(id_, detail, typed) for detail in asked),
-        fixed=tuple((PREFIX + name, value) for name, value in given.items()),
-        blocked=outcome.blocked,
-        back=back,
-        is_open=typed is not None,
-    )
+class _Way(msgspec.Struct, frozen=True, kw_only=True):
+    """What all forms of a page have in common."""
+
+    pipeline: Pipeline
+    language: str
+    back: str
+    fixed: dict[str, str]
+
+    def form(self, order: OrderView, outcome: OutcomeView, typed: Typed | None) -> MoveForm:
+        id_ = f"{order.id}-{outcome.name}"
+        given = {
+            detail.name: self.fixed[detail.name] for detail in outcome.details if detail.name in self.fixed
+        }
+        target = self.pipeline.states.get(outcome.to)
+        return MoveForm(
+            id=id_,
+            order=order.id,
+            step=order.step or "",
+            outcome=outcome.name,
+            title=outcome.title,
+            to=text_in(target.title, self.language) if target else outcome.to,
+            tone=tone_of(self.pipeline, order.state, outcome.name),
+            fields=tuple(
+                _field(id_, detail, typed) for detail in outcome.details if detail.name not in given
+            ),
+            fixed=tuple((PREFIX + name, value) for name, value in given.items()),
+            blocked=outcome.blocked,
+            back=self.back,
+            is_open=typed is not None,
+        )
 
 
 def _field(form: str, detail: DetailView, typed: Typed | None) -> DetailField:

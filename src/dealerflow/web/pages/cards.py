@@ -1,0 +1,173 @@
+"""An order as a card: on the board, in a line's queue, among the cars on their way."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import date, datetime, timedelta
+from typing import Literal
+
+import msgspec
+from babel.dates import format_date, format_timedelta
+
+from dealerflow.application.views import OrderView, PaymentView
+from dealerflow.pipeline.definition import Pipeline
+from dealerflow.web.pages.decisions import MoveForm, Typed, move_forms
+from dealerflow.web.pages.formats import Formats, locale_of
+from dealerflow.web.pages.frame import Visit
+from dealerflow.web.pages.texts import Texts
+
+Mood = Literal["good", "waiting", "bad", "plain"]
+LETTERS_OF_AN_ID = 6
+
+
+class Badge(msgspec.Struct, frozen=True, kw_only=True):
+    """A few words about an order; `mood` gives the colour, the words say the same."""
+
+    mood: Mood
+    text: str
+
+
+class OrderCard(msgspec.Struct, frozen=True, kw_only=True):
+    """What a list shows of an order. `since` is when it entered its state, `waited` how long ago in words."""
+
+    id: str
+    short: str
+    url: str
+    state: str
+    state_title: str
+    car: str
+    colour: str
+    options: tuple[str, ...]
+    dealership: str
+    customer: str
+    vin: str | None
+    line: str | None
+    load: str | None
+    since: str
+    waited: str
+    arrival: str | None
+    badges: tuple[Badge, ...]
+    deciding: str | None
+    moves: tuple[MoveForm, ...]
+
+
+class Cards:
+    """Makes cards for one visit."""
+
+    def __init__(self, visit: Visit, *, back: str = "") -> None:
+        """`back` is the page to which its forms lead."""
+        self._pipeline = visit.system.pipelines.current
+        self._now = visit.system.clock.now()
+        self._texts = visit.texts
+        self._formats = Formats(visit.language)
+        self._back = back
+
+    def card(self, order: OrderView, *, fixed: Mapping[str, str] | None = None) -> OrderCard:
+        """The order's card; `fixed` are details that the page has chosen for its forms."""
+        vehicle, customer = order.vehicle, order.customer
+        return OrderCard(
+            id=order.id,
+            short=short_id(order.id),
+            url=f"/board/{order.id}",
+            state=order.state,
+            state_title=order.state_title,
+            car=f"{vehicle.labels.model} {vehicle.labels.trim}" if vehicle else "",
+            colour=vehicle.labels.colour if vehicle else "",
+            options=tuple(vehicle.labels.options.values()) if vehicle else (),
+            dealership=order.dealership_name or order.dealership or "",
+            customer=customer.name if customer else "",
+            vin=order.vin,
+            line=order.line,
+            load=order.load,
+            since=order.entered_at or "",
+            waited=span_since(order.entered_at, self._now, self._texts.language),
+            arrival=arrival_of(order, self._texts.language),
+            badges=badges(order, self._texts, self._formats),
+            deciding=title_of_decision(order, self._pipeline, self._texts.language),
+            moves=explained(
+                order,
+                move_forms(order, self._pipeline, self._texts.language, back=self._back, fixed=fixed),
+                self._texts,
+                self._formats,
+            ),
+        )
+
+
+def page_moves(visit: Visit, order: OrderView, typed: Typed | None = None) -> tuple[MoveForm, ...]:
+    """The forms on the order's own page."""
+    moves = move_forms(order, visit.system.pipelines.current, visit.language, typed=typed)
+    return explained(order, moves, visit.texts, Formats(visit.language))
+
+
+def short_id(id_: str) -> str:
+    """The end of an id, which tells orders of one day apart."""
+    return id_[-LETTERS_OF_AN_ID:].upper()
+
+
+def arrival_of(order: OrderView, language: str) -> str | None:
+    """The day on which the car is expected, as a function has found it out, in words."""
+    found = order.facts.get("estimated_arrival")
+    try:
+        day = date.fromisoformat(str(found))
+    except ValueError:
+        return None
+    return format_date(day, "d MMM y", locale=locale_of(language))
+
+
+def span_since(at: str | None, now: int, language: str) -> str:
+    """How long ago that was: "3 days"."""
+    if at is None:
+        return ""
+    seconds = max(0.0, now / 1000 - datetime.fromisoformat(at).timestamp())
+    return span(seconds, language)
+
+
+def span(seconds: float, language: str) -> str:
+    """A length of time in words, roughly."""
+    return format_timedelta(
+        timedelta(seconds=seconds), granularity="second", threshold=1.5, locale=locale_of(language)
+    )
+
+
+def title_of_decision(order: OrderView, pipeline: Pipeline, language: str) -> str | None:
+    """The title of the decision that is on its way."""
+    if order.decision is None:
+        return None
+    state = pipeline.states.get(order.state)
+    outcome = state.outcomes.get(order.decision) if state else None
+    return (outcome.title.get(language) or outcome.title["en"]) if outcome else order.decision
+
+
+def badges(order: OrderView, t: Texts, f: Formats) -> tuple[Badge, ...]:
+    """What else is to be known at a glance."""
+    found = [_payment_badge(order.payment, t, f)]
+    if order.failures:
+        found.append(Badge(mood="bad", text=t.count("staff.failed", order.failures)))
+    if order.load:
+        found.append(Badge(mood="plain", text=t("staff.on_load", load=short_id(order.load))))
+    return tuple(badge for badge in found if badge is not None)
+
+
+def _payment_badge(payment: PaymentView, t: Texts, f: Formats) -> Badge | None:
+    if payment.status == "received":
+        return Badge(mood="waiting", text=t("staff.payment.received"))
+    if payment.status == "refund_requested":
+        return Badge(mood="bad", text=t("staff.payment.refund_requested"))
+    if payment.due is not None and payment.open:
+        due = t(f"staff.before.{payment.due.before}", amount=f.money(payment.due.amount))
+        return Badge(mood="waiting", text=due)
+    return Badge(mood="good", text=t("staff.payment.paid")) if payment.paid else None
+
+
+def explained(order: OrderView, moves: tuple[MoveForm, ...], t: Texts, f: Formats) -> tuple[MoveForm, ...]:
+    """The forms with the reasons of what is blocked in the reader's language, where we have the words."""
+    due = order.payment.due
+    if due is None:
+        return moves
+    words = t("staff.blocked.payment", amount=f.money(due.amount))
+    return tuple(
+        msgspec.structs.replace(move, blocked=words)
+        if (move.blocked or "").startswith("payment is missing")
+        else move
+        for move in moves
+    )
