@@ -1,4 +1,4 @@
-"""Who is calling: a bearer token, a session cookie (then with the form token on whatever changes something), or the customer's key."""
+"""Who is calling: a bearer token, a session cookie (with the form token on whatever changes something), or a customer's key."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ KEY = "key"
 def caller_of(request: HttpRequest, order_id: str | None = None) -> Caller:
     """Who sends this request about this order (None: about no order in particular).
 
-    Raises Unauthenticated for a token that is void, Forbidden for a cookie without its form token on an unsafe method, and NotFound
-    for a key that is not the order's. With a key the cookie is left aside. Whether the link still counts is checked with the order
-    (`Caller.link_number`). Raises Outage when the database is away and an account has to be looked up.
+    Raises Unauthenticated for a token that is void, Forbidden for a cookie without its form token on an unsafe method, and
+    NotFound for a key that is not the order's. With a key the cookie is left aside. Whether the link still counts is checked
+    with the order (`Caller.link_number`). Raises Outage when the database is away and an account has to be looked up.
     """
     system = system_of(request)
     key = request.query_params.get(KEY)

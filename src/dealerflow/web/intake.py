@@ -10,6 +10,7 @@ from typing import cast
 
 import msgspec
 from litestar import Response
+from litestar.params import RawBody
 from litestar.types import Receive, Scope, Send
 
 from dealerflow.application.calls import call_of
@@ -128,7 +129,7 @@ class _Answers:
 
 
 @post("/orders", form=OrderForm, answers={202: Receipt}, errors=(409,), access=ANYONE)
-async def take_order(request: HttpRequest, body: bytes) -> Response[bytes]:
+async def take_order(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """Take an order: it is checked and priced, and is on disk before the answer.
 
     The price of the answer is final. If `expected_price` differs the answer is 409 with the price now.

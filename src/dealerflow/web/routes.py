@@ -1,10 +1,11 @@
 """Declares a route of the API together with what the OpenAPI document says of it.
 
     @post("/orders/{order_id:str}/decisions", form=DecisionForm, answers={202: Decided}, errors=(409,), access=KEY)
-    def decide(request: HttpRequest, order_id: str, body: bytes) -> Response[bytes]:
+    def decide(request: HttpRequest, order_id: FromPath[str], body: RawBody) -> Response[bytes]:
         \"\"\"Decide an outcome of the order's step.\"\"\"
 
-Handlers are plain functions that run in the thread pool (a coroutine runs on the event loop, and must not wait for the database). Their path begins behind /api/v1 (`ROUTES` of each module in `web.api`).
+Handlers are plain functions that run in the thread pool; a coroutine runs on the event loop, and must not wait for the database.
+Their paths begin behind /api/v1 (`ROUTES` of each module in `web.api`, which `web.app` names).
 """
 
 from __future__ import annotations
@@ -101,7 +102,7 @@ def _route(
         handler = HTTPRouteHandler(
             path,
             http_method=method,
-            status_code=next(iter(operation.answers)),
+            status_code=200,  # each answer says its own
             opt={OPERATION: replace(operation, name=function.__name__, text=function.__doc__ or "")},
             sync_to_thread=None if inspect.iscoroutinefunction(function) else True,
         )

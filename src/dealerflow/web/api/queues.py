@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 from litestar import Response
+from litestar.params import FromPath, RawBody
 from msgspec import Meta
 from msgspec.structs import replace
 
@@ -89,19 +90,19 @@ def queues(request: HttpRequest) -> Response[bytes]:
 
 
 @post("/queues/{name:str}/pause", answers={200: QueueFigures})
-def pause(request: HttpRequest, name: str, body: bytes) -> Response[bytes]:
+def pause(request: HttpRequest, name: FromPath[str], body: RawBody) -> Response[bytes]:
     """Claim nothing new of this queue until it is resumed; messages go on arriving."""
     return _steer(request, name, body, lambda system: system.store.pause(name))
 
 
 @post("/queues/{name:str}/resume", answers={200: QueueFigures})
-def resume(request: HttpRequest, name: str, body: bytes) -> Response[bytes]:
+def resume(request: HttpRequest, name: FromPath[str], body: RawBody) -> Response[bytes]:
     """Work this queue again."""
     return _steer(request, name, body, lambda system: system.store.resume(name))
 
 
 @get("/queues/{name:str}/dead-letters", answers={200: DeadLetterList}, query=PAGING)
-def dead_letters(request: HttpRequest, name: str) -> Response[bytes]:
+def dead_letters(request: HttpRequest, name: FromPath[str]) -> Response[bytes]:
     """The messages of this queue that failed too often, with why."""
     _operator(request)
     page = paging(request)
@@ -114,7 +115,7 @@ def dead_letters(request: HttpRequest, name: str) -> Response[bytes]:
 
 
 @post("/queues/{name:str}/redrive", form=RedriveForm, answers={200: Redriven})
-def redrive(request: HttpRequest, name: str, body: bytes) -> Response[bytes]:
+def redrive(request: HttpRequest, name: FromPath[str], body: RawBody) -> Response[bytes]:
     """Offer dead letters again, with their attempts forgotten."""
     caller = _operator(request)
     system = system_of(request)
@@ -131,7 +132,7 @@ def redrive(request: HttpRequest, name: str, body: bytes) -> Response[bytes]:
 
 
 @post("/queues/{name:str}/discard", form=DiscardForm, answers={200: Discarded})
-def discard(request: HttpRequest, name: str, body: bytes) -> Response[bytes]:
+def discard(request: HttpRequest, name: FromPath[str], body: RawBody) -> Response[bytes]:
     """Delete dead letters for good; who did it, and why, stays on record."""
     caller = _operator(request)
     system = system_of(request)

@@ -7,6 +7,7 @@ from typing import Annotated
 import msgspec
 from litestar import Response
 from litestar.datastructures import Cookie
+from litestar.params import RawBody
 from msgspec import Meta
 
 from dealerflow.application.access import LONGEST_PASSWORD, Login, require
@@ -43,7 +44,7 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @post("/sessions", form=LoginForm, answers={204: None}, errors=(401, 403, 415, 429), access=ANYONE)
-def log_in(request: HttpRequest, body: bytes) -> Response[bytes]:
+def log_in(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """Log in: sets the session cookie, and gives the token for forms in X-CSRF-Token. Another session of this browser ends."""
     refuse_cross_site(request)
     if request.content_type[0] != JSON:
