@@ -8,9 +8,9 @@ for some trims) and colours (only for some trims). A catalogue whose rules no ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from functools import cached_property
-from typing import Annotated, NamedTuple
+from typing import Annotated, Literal, NamedTuple
 
 import msgspec
 from msgspec import Meta
@@ -46,7 +46,15 @@ VinCode = Annotated[
         extra={"say": "must be 5 capital letters (without I, O, Q) or digits: positions 4 to 8 of the VIN"},
     ),
 ]
+Swatch = Annotated[
+    str,
+    Meta(
+        pattern=r"^#[0-9a-f]{6}$",
+        extra={"say": 'must be a colour of the web in small letters, like "#1d3a6e"'},
+    ),
+]
 Codes = tuple[Code, ...]
+Shape = Literal["saloon", "crossover", "van"]
 
 
 class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -58,12 +66,13 @@ class Trim(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True
 
 
 class Colour(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A colour; `trims` are the only ones that have it, None is all."""
+    """A colour; `trims` are the only ones that have it, None is all. `swatch` is how it looks on a screen."""
 
     code: Code
     title: Text
     price: dict[Currency, Price]
     trims: Annotated[Codes, Meta(min_length=1)] | None = None
+    swatch: Swatch | None = None
 
 
 class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
@@ -78,7 +87,7 @@ class Option(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tr
 
 
 class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
-    """A model; `vin_code` stands in positions 4 to 8 of its vehicles' VINs."""
+    """A model; `vin_code` stands in positions 4 to 8 of its vehicles' VINs. `shape` is how pages draw it."""
 
     code: Code
     title: Text
@@ -87,6 +96,7 @@ class Model(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=Tru
     trims: Annotated[tuple[Trim, ...], Meta(min_length=1, max_length=100)]
     colours: Annotated[tuple[Colour, ...], Meta(min_length=1, max_length=200)]
     options: Annotated[tuple[Option, ...], Meta(max_length=500)] = ()
+    shape: Shape = "saloon"
 
 
 class Catalogue(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True, dict=True):
@@ -247,16 +257,33 @@ def _option_faults(index: ModelIndex, choice: PartialChoice, pointer: str) -> It
 
 
 def _rule_faults(option: Option, chosen: set[str], trim: str | None, where: str) -> Iterator[Fault]:
+    for rule, others in broken_rules(option, chosen, trim):
+        if rule == "needs":
+            detail = f"{option.code} needs {others[0]}; add it, or leave {option.code} out"
+        elif rule == "excludes":
+            detail = f"{option.code} and {others[0]} cannot be had together; leave one of them out"
+        else:
+            detail = f"{option.code} is only for trim {_or(others)}, not for {trim}; leave it out"
+        yield Fault(where, detail)
+
+
+class BrokenRule(NamedTuple):
+    """A rule of an option that a choice breaks, and the codes it names: one option, or the trims that have it."""
+
+    rule: Literal["needs", "excludes", "trims"]
+    others: tuple[str, ...]
+
+
+def broken_rules(option: Option, chosen: Collection[str], trim: str | None) -> Iterator[BrokenRule]:
+    """Which rules of this option are broken by the chosen options and trim (None: not known yet)."""
     for needed in option.needs:
         if needed not in chosen:
-            yield Fault(where, f"{option.code} needs {needed}; add it, or leave {option.code} out")
+            yield BrokenRule("needs", (needed,))
     for excluded in option.excludes:
         if excluded in chosen:
-            detail = f"{option.code} and {excluded} cannot be had together; leave one of them out"
-            yield Fault(where, detail)
+            yield BrokenRule("excludes", (excluded,))
     if option.trims and trim is not None and trim not in option.trims:
-        detail = f"{option.code} is only for trim {_or(option.trims)}, not for {trim}; leave it out"
-        yield Fault(where, detail)
+        yield BrokenRule("trims", option.trims)
 
 
 def _line(kind: str, item: Model | Trim | Colour | Option, currency: str) -> PricedLine:

@@ -6,13 +6,11 @@ import threading
 from collections.abc import AsyncIterator, Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
-from pathlib import Path
 
 from litestar import Litestar, Router
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
-from litestar.static_files import create_static_files_router
 from litestar.types import ASGIApp, ControllerRouterHandler
 
 from dealerflow.application.upkeep import keep_up
@@ -27,7 +25,6 @@ from dealerflow.web.reference import document_routes
 from dealerflow.web.system import WebSystem
 
 API = "/api/v1"
-STATIC_FILES = Path(__file__).parent / "static"
 MOST_THREADS = 16  # calls that are worked at once; the rest wait. Each may hold a database connection.
 
 API_ROUTES: tuple[HTTPRouteHandler, ...] = (
@@ -40,6 +37,7 @@ API_ROUTES: tuple[HTTPRouteHandler, ...] = (
 
 def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
     """The whole application as ASGI. Its lifespan keeps intake up to date (`system.upkeep`). `pages` are the HTML routes."""
+    _bound_threads()
     metrics = Metrics()
     described = {API: API_ROUTES, "": health.ROUTES}
     framework = Litestar(
@@ -47,7 +45,6 @@ def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = ()) -
             Router(API, route_handlers=API_ROUTES),
             *health.ROUTES,
             *document_routes(described, public_url=system.public_url),
-            create_static_files_router("/static", directories=[STATIC_FILES]),
             *pages,
         ],
         exception_handlers=HANDLERS,
@@ -80,7 +77,7 @@ def _lifespan(system: WebSystem) -> Callable[[Litestar], AbstractAsyncContextMan
     return lifespan
 
 
-def bound_threads() -> None:
-    """Let plain handlers run in a pool of their own, of this process; before its event loop starts."""
+def _bound_threads() -> None:
+    """Give plain handlers a pool of their own in this process, so that logins that wait leave threads to others."""
     if get_asyncio_executor() is None:
         set_asyncio_executor(ThreadPoolExecutor(MOST_THREADS, thread_name_prefix="call"))
