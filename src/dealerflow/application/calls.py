@@ -76,7 +76,7 @@ def answer(status: int, body: Any = None, headers: Mapping[str, str] | None = No
 
 def call_of(caller: str, method: str, path: str, key: str, body: bytes) -> Call:
     """Keys are of one caller, method and path; a repeat has the same body, byte for byte."""
-    scoped = "\0".join((caller, method, path, key))
+    scoped = f"{caller}\0{method}\0{path}\0{key}"
     return Call(key=_digest(scoped.encode()), request=_digest(body))
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from contextlib import suppress
 from typing import Protocol
 
 import msgspec
@@ -55,10 +56,8 @@ class Upkeep:
         """Take up the snapshot that was kept, so that orders can be taken before the database answers. Raises Unavailable."""
         kept = self._spool.snapshot()
         if kept is not None and self._intake.snapshot is None:
-            try:
+            with suppress(msgspec.MsgspecError):  # an older version's; the database has another
                 self._intake.snapshot = _decoder.decode(kept[1])
-            except msgspec.MsgspecError:
-                pass  # an older version's; the database has another
 
     def backlog(self, *, now: int) -> Backlog:
         """The orders in the spool that are not processed yet. Any thread may ask. Raises Outage."""

@@ -1,4 +1,6 @@
-"""A whole system in one process for tests: a still clock, counted ids, fakes outside, and queues that are drained by hand."""
+"""A whole system in one process for tests: a still clock, counted ids, fakes outside, and queues that are
+drained by hand.
+"""
 
 from __future__ import annotations
 
@@ -133,7 +135,7 @@ class TestSystem:
             self.links,
             sender="Dealerflow <noreply@dealerflow.test>",
         )
-        table = handler_table(
+        self.table = handler_table(
             payments=TakePayments(self.terminal),
             mails=mails,
             functions=CallFunctions(self.functions),
@@ -142,7 +144,7 @@ class TestSystem:
         self.steps = Steps(
             store=self.store,
             database=self.database,
-            handler_for=finder(table),
+            handler_for=finder(self.table),
             owner="test",
             clock=self.clock,
             random=lambda: 0.0,

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from time import perf_counter
 
-from litestar.types import ASGIApp, Message, Receive, Scope, Send
+from litestar.enums import ScopeType
+from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
 from dealerflow.web.intake import PATH as ORDERS
 from dealerflow.web.metrics import UNKNOWN_ROUTE, Metrics
@@ -24,9 +25,12 @@ class Frame:
         self._headers = security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] != "http":
+        if scope["type"] == ScopeType.HTTP:
+            await self._http(scope, receive, send)
+        else:
             await self._framework(scope, receive, send)
-            return
+
+    async def _http(self, scope: HTTPScope, receive: Receive, send: Send) -> None:
         path = scope["path"]
         started = perf_counter()
         if path == ORDERS and scope["method"] == "POST":

@@ -21,7 +21,7 @@ class Alive(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Readiness(msgspec.Struct, frozen=True, kw_only=True):
-    """Whether orders can be taken. `down` gives the reason for each part that is down, also when orders can be taken without it."""
+    """Whether orders can be taken. `down` names each part that is down and why, also where orders can do without it."""
 
     ready: bool
     down: dict[str, str]

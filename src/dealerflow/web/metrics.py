@@ -10,7 +10,7 @@ from prometheus_client.registry import Collector
 
 from dealerflow.application.ports import QueueFigures
 
-CONTENT_TYPE = "text/plain; version=0.0.4; charset=utf-8"
+CONTENT_TYPE = "text/plain; version=0.0.4"
 UNKNOWN_ROUTE = "(none)"
 
 _FIGURES = ("waiting", "in_flight", "delayed", "dead", "oldest_age_s")

@@ -57,7 +57,7 @@ def choice(
     request: HttpRequest, name: str, allowed: Collection[str], default: str | None = None
 ) -> str | None:
     """A query parameter that is one of a few, like `sort`."""
-    given = request.query_params.get(name)
+    given: str | None = request.query_params.get(name)
     if given is None:
         return default
     if given not in allowed:
@@ -67,7 +67,7 @@ def choice(
 
 def text(request: HttpRequest, name: str, *, longest: int = LONGEST_TEXT) -> str | None:
     """A query parameter that is free text; an empty one is none."""
-    given = request.query_params.get(name)
+    given: str | None = request.query_params.get(name)
     if given is not None and len(given) > longest:
         raise Malformed(f"{name} must have at most {longest} characters")
     return given or None

@@ -67,8 +67,9 @@ def _declared(routes: Mapping[str, Sequence[HTTPRouteHandler]]) -> Iterator[tupl
     for prefix, handlers in routes.items():
         for handler in handlers:
             operation = handler.opt.get(OPERATION)
-            for path, method in product(handler.paths, handler.http_methods) if operation else ():
-                yield prefix + path, method.lower(), operation
+            if isinstance(operation, Operation):
+                for path, method in product(handler.paths, handler.http_methods):
+                    yield prefix + path, method.lower(), operation
 
 
 class _Schemas:
@@ -81,14 +82,14 @@ class _Schemas:
             types += [kind for answer in operation.answers.values() for kind in _types(answer)]
         self._types = list(dict.fromkeys(types))
         made, self.components = msgspec.json.schema_components(self._types, ref_template=_COMPONENTS)
-        self._made = dict(zip(self._types, made, strict=True))
+        self._made: dict[Any, dict[str, Any]] = dict(zip(self._types, made, strict=True))
 
     def of(self, kind: Any) -> dict[str, Any]:
         """The schema, mostly a reference."""
         if kind in self._made:
             return self._made[kind]
-        ((schema,), _) = msgspec.json.schema_components([kind], ref_template=_COMPONENTS)
-        return schema
+        made, _ = msgspec.json.schema_components([kind], ref_template=_COMPONENTS)
+        return made[0]
 
 
 def _types(answer: Any) -> list[Any]:
@@ -196,6 +197,6 @@ def document_routes(
     @get("/docs", answers={200: None}, access=ANYONE)
     def docs() -> Response[bytes]:
         """The API reference as a page."""
-        return respond(as_page, media_type="text/html; charset=utf-8")
+        return respond(as_page, media_type="text/html")
 
     return [openapi_json, docs]

@@ -14,7 +14,10 @@ from dealerflow.application.calls import Answer, Call, Kept
 RESERVED = 0  # the status of a call that is being worked
 
 _c = idempotency.c
-_INSERT = {"sqlite": sqlite.insert, "postgresql": postgresql.insert}
+_insert_if_new = {
+    "sqlite": sqlite.insert(idempotency).on_conflict_do_nothing(),
+    "postgresql": postgresql.insert(idempotency).on_conflict_do_nothing(),
+}
 _find = sa.select(_c.request, _c.status, _c.headers, _c.body).where(
     _c.key == sa.bindparam("this"), _c.at > sa.bindparam("since", type_=sa.BigInteger), _c.status != RESERVED
 )
@@ -40,8 +43,8 @@ class SqlKeptAnswers:
             "body": "",
             "at": at,
         }
-        insert = _INSERT[self._session.dialect](idempotency).values(row).on_conflict_do_nothing()
-        if self._session.run(insert, touches=_only).rowcount == 1:
+        insert = _insert_if_new[self._session.dialect]
+        if self._session.run(insert, row, touches=_only).rowcount == 1:
             return None
         return self.answered(call.key, since=since)
 

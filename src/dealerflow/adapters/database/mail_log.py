@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import sqlalchemy as sa
 
 from dealerflow.adapters.database.engine import transaction
@@ -39,7 +41,7 @@ class SqlMailLog:
         self._engine = engine
 
     def page(self, *, order: str | None, limit: int, before: str | None) -> list[LoggedMail]:
-        query = _newest_first.limit(limit)
+        query: sa.Select[Any] = _newest_first.limit(limit)
         if order is not None:
             query = query.where(_m.order_id == order)
         if before is not None:
