@@ -83,6 +83,10 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "By default the standard pipeline that comes with the program."
         ),
     ] = ""
+    topics: Annotated[
+        str,
+        Meta(description="Names of topics of your own that the pipeline file may use, separated by commas."),
+    ] = ""
     templates: Annotated[
         str,
         Meta(

@@ -1,4 +1,6 @@
-"""Opens the main database (SQLite or PostgreSQL) so that a commit is durable and an outage is told apart from a fault."""
+"""Opens the main database (SQLite or PostgreSQL) so that a commit is durable and an outage is told apart
+from a fault.
+"""
 
 from __future__ import annotations
 
@@ -13,7 +15,8 @@ from sqlalchemy import event, exc
 
 from dealerflow.domain.errors import Outage
 
-# SQLite 3.7.0-3.51.2 can corrupt a WAL database when two connections write or checkpoint at once (fixed in 3.51.3).
+# SQLite 3.7.0-3.51.2 can corrupt a WAL database when two connections write or checkpoint at once (fixed in
+# 3.51.3).
 OLDEST_SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5_000
 # PostgreSQL's words for "try again": serialization_failure, deadlock_detected, lock_not_available,
@@ -24,11 +27,18 @@ Mode = Literal["read", "write"]
 
 
 def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
-    """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with several connections."""
+    """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with
+    several connections.
+    """
     if url.startswith("sqlite"):
         return _open_sqlite(url, busy_timeout_ms)
     return sa.create_engine(
-        url, pool_size=10, max_overflow=20, pool_pre_ping=True, connect_args={"connect_timeout": 3}
+        url,
+        pool_size=10,
+        max_overflow=20,
+        pool_pre_ping=True,
+        connect_args={"connect_timeout": 3},
+        hide_parameters=True,
     )
 
 
@@ -43,6 +53,7 @@ def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
         pool_size=20,
         max_overflow=40,
         connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000},
+        hide_parameters=True,  # errors are logged and kept with messages; what customers entered is not
     )
 
     @event.listens_for(engine, "connect")
@@ -96,6 +107,8 @@ def outages() -> Iterator[None]:
 
 @contextmanager
 def transaction(engine: sa.Engine, mode: Mode = "write") -> Iterator[sa.Connection]:
-    """One transaction: commits at the end of the block, rolls back when it raises. Raises Outage when the database is away."""
+    """One transaction: commits at the end of the block, rolls back when it raises. Raises Outage when the
+    database is away.
+    """
     with outages(), engine.connect().execution_options(mode=mode) as connection, connection.begin():
         yield connection

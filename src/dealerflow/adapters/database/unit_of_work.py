@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
 
 import sqlalchemy as sa
@@ -23,8 +23,15 @@ from dealerflow.application.work import Pipelines
 from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
 
 
+def _nobody_to_wake(_queues: Collection[str]) -> None:
+    pass
+
+
 class SqlUnitOfWork:
-    """Implements `application.work.UnitOfWork`. `connection` is for what belongs in the same transaction."""
+    """Implements `application.work.UnitOfWork`. `connection` is for what belongs in the same transaction.
+
+    After `flush`, `queues` are those on which there will be something to claim at once.
+    """
 
     def __init__(self, connection: sa.Connection, clock: Clock, ids: Ids, pipelines: Pipelines) -> None:
         self.connection = connection
@@ -32,6 +39,7 @@ class SqlUnitOfWork:
         self.ids = ids
         self.pipelines = pipelines
         self._sent: list[tuple[Envelope, int]] = []
+        self.queues: set[str] = set()
         self.session = Session(connection)
         self.orders = SqlOrders(self.session)
         self.factory = SqlFactory(self.session)
@@ -41,11 +49,6 @@ class SqlUnitOfWork:
         self.happenings = SqlHappenings(self.session, self)
         self.reference = SqlReference(self.session)
         self.calls = SqlKeptAnswers(self.session)
-
-    @property
-    def sends(self) -> bool:
-        """Whether something will be on a queue when this commits."""
-        return bool(self._sent)
 
     def send(
         self, queue: str, message: AnyMessage, *, group: str = "", order: str | None = None, delay_ms: int = 0
@@ -80,17 +83,29 @@ class SqlUnitOfWork:
         """Write everything that was gathered: rows first, then messages."""
         self.session.flush()
         message_rows.send_all(self.connection, self._sent, self.clock.now())
+        self.queues.update(envelope.queue for envelope, delay in self._sent if not delay)
         self._sent.clear()
 
 
 class SqlDatabase:
-    """Implements `application.work.Database` on an engine."""
+    """Implements `application.work.Database` on an engine.
 
-    def __init__(self, engine: sa.Engine, clock: Clock, ids: Ids, pipelines: Pipelines) -> None:
+    `ring` is called after a commit with the queues on which something was put, to wake their workers.
+    """
+
+    def __init__(
+        self,
+        engine: sa.Engine,
+        clock: Clock,
+        ids: Ids,
+        pipelines: Pipelines,
+        ring: Callable[[Collection[str]], None] = _nobody_to_wake,
+    ) -> None:
         self.engine = engine
         self._clock = clock
         self._ids = ids
         self._pipelines = pipelines
+        self._ring = ring
 
     def begin(self) -> AbstractContextManager[SqlUnitOfWork]:
         return self._unit("write")
@@ -105,3 +120,5 @@ class SqlDatabase:
             yield work
             if mode == "write":
                 work.flush()
+        if work.queues:
+            self._ring(work.queues)

@@ -26,8 +26,9 @@ Step = Callable[[], bool]
 class Worker:
     """Works queues until it is stopped.
 
-    `queues`: names or patterns ("deliveries-*"); None is every queue, also those that appear later. `also`: further
-    loops by name, each a step that says whether to come back at once (the drainer of the spool).
+    `queues`: names or patterns ("deliveries-*"); None is every queue, also those that appear later.
+    `without`: names or patterns of queues that are left to others. `also`: further loops by name, each a
+    step that says whether to come back at once (the drainer of the spool).
     """
 
     def __init__(
@@ -39,6 +40,7 @@ class Worker:
         wake: Wake,
         clock: Clock,
         queues: Collection[str] | None = None,
+        without: Collection[str] = (),
         also: Mapping[str, Step] | None = None,
     ) -> None:
         self._steps = steps
@@ -46,7 +48,8 @@ class Worker:
         self._liveness = liveness
         self._wake = wake
         self._clock = clock
-        self._queues = queues
+        self._queues = ("*",) if queues is None else queues
+        self._without = without
         self._also = dict(also or {})
         self._loops: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
@@ -85,7 +88,9 @@ class Worker:
         return finished
 
     def housekeep(self) -> None:
-        """What is due every second: show life, renew leases, release the messages of the dead, find new queues."""
+        """What is due every second: show life, renew leases, release the messages of the dead, find new
+        queues.
+        """
         self._quietly("life could not be shown", self._liveness.hold)
         self._quietly("leases could not be renewed", self._steps.renew)
         self._quietly("messages of dead workers could not be released", self._release_the_dead)
@@ -101,7 +106,7 @@ class Worker:
                 self._start_loop(f"queue {queue}", lambda queue=queue: self._steps.step(queue), queue)  # type: ignore[misc]
 
     def _is_ours(self, queue: str) -> bool:
-        return self._queues is None or any(fnmatchcase(queue, pattern) for pattern in self._queues)
+        return _matches(queue, self._queues) and not _matches(queue, self._without)
 
     def _start_loop(self, name: str, step: Step, queue: str | None = None) -> None:
         loop = threading.Thread(target=self._loop, args=(queue or name, step), name=name, daemon=True)
@@ -128,3 +133,7 @@ class Worker:
             log.info("%s: %s", what, outage)
         except Exception:
             log.exception("%s", what)
+
+
+def _matches(queue: str, patterns: Collection[str]) -> bool:
+    return any(fnmatchcase(queue, pattern) for pattern in patterns)

@@ -1,0 +1,194 @@
+"""One machine: the only place where its objects meet. The web process, the worker process and the command
+line all begin here.
+"""
+
+from __future__ import annotations
+
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+
+import sqlalchemy as sa
+
+from dealerflow.adapters.database import schema
+from dealerflow.adapters.database.engine import open_engine
+from dealerflow.adapters.database.message_store import SqlMessageStore
+from dealerflow.adapters.database.pipelines import PipelineLibrary
+from dealerflow.adapters.database.unit_of_work import SqlDatabase
+from dealerflow.adapters.embedded.liveness import FileLock
+from dealerflow.adapters.embedded.system import SystemClock, TimeIds
+from dealerflow.adapters.embedded.wake import Bell, Bells, FifoBell
+from dealerflow.application import queues
+from dealerflow.application.access import PasswordHasher
+from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
+from dealerflow.application.links import Links
+from dealerflow.application.reference import standard_data
+from dealerflow.composition.settings import Settings, WrongSetting, secret_of
+from dealerflow.pipeline.definition import Pipeline
+from dealerflow.pipeline.loader import load, standard
+from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
+
+# Adapters that only one kind of process needs are imported where they are made: each costs memory and
+# start-up time. ruff: noqa: PLC0415
+
+SPOOL = "spool"  # what the drainer waits on, beside the queues
+
+
+class System:
+    """An installation on this machine. Each part is made when it is first asked for, once."""
+
+    def __init__(self, settings: Settings) -> None:
+        self.settings = settings
+        self.run_directory = settings.data / "run"
+        self.clock = SystemClock()
+        self.ids = TimeIds(self.clock.now)
+        self._closing = ExitStack()
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        self._closing.close()
+
+    # --- what everybody needs ---
+
+    @cached_property
+    def secret(self) -> str:
+        return secret_of(self.settings)
+
+    @property
+    def on_sqlite(self) -> bool:
+        """Whether the main database is a file of this machine."""
+        return self.settings.database_url.startswith("sqlite")
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        engine = open_engine(self.settings.database_url)
+        self._closing.callback(engine.dispose)
+        return engine
+
+    @cached_property
+    def bell(self) -> Bell:
+        here = FifoBell(self.run_directory)
+        self._closing.callback(here.close)
+        if self.on_sqlite:
+            return here
+        from dealerflow.adapters.embedded.postgres import PostgresBell
+
+        elsewhere = PostgresBell(self.settings.database_url)
+        self._closing.callback(elsewhere.close)
+        return Bells(here, elsewhere)
+
+    @cached_property
+    def database(self) -> SqlDatabase:
+        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, self.bell.ring)
+
+    @cached_property
+    def store(self) -> SqlMessageStore:
+        return SqlMessageStore(self.engine)
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.secret, self.settings.public_url)
+
+    @cached_property
+    def pipelines(self) -> PipelineLibrary:
+        return PipelineLibrary(
+            self.engine, self.pipeline, lambda text: load(text, vocabulary=self.vocabulary)
+        )
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that new orders follow. Raises PipelineError, WrongSetting."""
+        if not self.settings.pipeline:
+            return standard()
+        path = self.settings.data / self.settings.pipeline
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSetting(f"the pipeline file {path} cannot be read: {error}") from error
+        return load(text, origin=str(path), vocabulary=self.vocabulary)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that a pipeline file may use here."""
+        topics = {
+            name.strip(): "a topic of one's own" for name in self.settings.topics.split(",") if name.strip()
+        }
+        templates = {}
+        if self.settings.templates:
+            templates = {
+                name: STANDARD.templates.get(name, "a letter of one's own")
+                for name in self.letters.templates()
+            }
+        return STANDARD.extended(templates=templates, topics=topics)
+
+    # --- mail, documents, the outside ---
+
+    @cached_property
+    def letters(self) -> LetterWriter:
+        from dealerflow.adapters.documents.letters import TemplateLetters
+
+        own = self.settings.data / self.settings.templates if self.settings.templates else None
+        if own is not None and not own.is_dir():
+            raise WrongSetting(f"the templates' directory {own} does not exist")
+        return TemplateLetters(own)
+
+    @cached_property
+    def printer(self) -> DocumentPrinter:
+        from dealerflow.adapters.documents.pdf import PdfPrinter
+
+        return PdfPrinter()
+
+    @property
+    def maildir(self) -> Path:
+        """Where mail goes while no mail server is set."""
+        return self.settings.data / "mail"
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        if not self.settings.smtp_url:
+            from dealerflow.adapters.embedded.mail import Maildir
+
+            return Maildir(self.maildir)
+        from dealerflow.adapters.embedded.smtp import Smtp
+
+        smtp = Smtp(self.settings.smtp_url)
+        self._closing.callback(smtp.close)
+        return smtp
+
+    @cached_property
+    def hasher(self) -> PasswordHasher:
+        from dealerflow.adapters.security.passwords import Argon2Hasher
+
+        return Argon2Hasher()
+
+
+def prepare(system: System, *, demo: bool = False) -> None:
+    """Migrate the database, give a new installation what it begins with, and make the queues known.
+
+    Any number of processes may do so at once. Raises Outage while the database is away.
+    """
+    schema.upgrade(system.engine)
+    system.pipelines.store(system.clock.now())
+    with system.database.begin() as work:
+        standard_data(work)
+        if demo:
+            from dealerflow.composition.demo import load as load_demo
+
+            load_demo(work, system.hasher)
+        lines = {dealership.delivery_line for dealership in work.reference.dealerships()}
+    system.store.declare([*queues.POLICIES, *map(queues.deliveries, sorted(lines))])
+
+
+def web_lock(system: System) -> FileLock:
+    """Held by the one process that writes to the spool."""
+    return FileLock(system.run_directory / "web.lock")
+
+
+def spool_file(system: System) -> Path:
+    """Intake's own store."""
+    return system.settings.data / "intake.db"
+
+
+def stored_pipelines(system: System) -> list[Pipeline]:
+    """Every pipeline that an order of this installation may follow, oldest first."""
+    return [system.pipelines.get(pipeline_id) for pipeline_id in system.pipelines.stored()]

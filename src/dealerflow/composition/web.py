@@ -1,0 +1,68 @@
+"""The web process of one machine: the application over an open spool."""
+
+from __future__ import annotations
+
+import threading
+
+from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
+from dealerflow.adapters.database.mail_log import SqlMailLog
+from dealerflow.adapters.database.queries import SqlQueries
+from dealerflow.adapters.database.sessions import SqlAccess
+from dealerflow.adapters.embedded.spool import SpoolWriter
+from dealerflow.adapters.security.passwords import random_id
+from dealerflow.application.access import Access
+from dealerflow.application.upkeep import Upkeep
+from dealerflow.composition.embedded import SPOOL, System, spool_file
+from dealerflow.web.app import make_app
+from dealerflow.web.intake import Intake
+from dealerflow.web.system import WebSystem
+
+
+class WebProcess:
+    """The application (`app`) and its `spool`, to be opened before and closed after it runs. `web_lock` must
+    be held.
+
+    `prepared` is set when the database has been prepared.
+    """
+
+    def __init__(self, system: System) -> None:
+        self.spool = SpoolWriter(spool_file(system), committed=lambda: system.bell.ring([SPOOL]))
+        self.prepared = threading.Event()
+        access = Access(
+            secret=system.secret,
+            store=SqlAccess(system.engine),
+            hasher=system.hasher,
+            clock=system.clock,
+            random_id=random_id,
+        )
+        intake = Intake(spool=self.spool, links=system.links, clock=system.clock, ids=system.ids)
+        self.upkeep = Upkeep(
+            intake=intake,
+            spool=self.spool,
+            feed=SqlIntakeFeed(system.database),
+            access=access,
+            clock=system.clock,
+        )
+        self.app = make_app(
+            WebSystem(
+                database=system.database,
+                queries=SqlQueries(system.engine, system.clock, system.pipelines),
+                store=system.store,
+                mails=SqlMailLog(system.engine),
+                access=access,
+                links=system.links,
+                intake=intake,
+                upkeep=self.upkeep,
+                printer=system.printer,
+                pipelines=system.pipelines,
+                clock=system.clock,
+                ids=system.ids,
+                public_url=system.settings.public_url,
+                ring=system.bell.ring,
+                prepared=self._is_prepared,
+            )
+        )
+
+    def _is_prepared(self) -> bool:
+        # While the database is away nothing can be prepared, and orders are taken all the same.
+        return self.prepared.is_set() or self.upkeep.database_trouble is not None

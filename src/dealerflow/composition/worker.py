@@ -1,0 +1,121 @@
+"""The worker process of one machine: works queues, woken by whoever commits messages for them."""
+
+from __future__ import annotations
+
+import secrets
+from collections.abc import Collection
+from typing import TYPE_CHECKING
+
+from dealerflow.adapters.embedded.drainer import Drainer
+from dealerflow.adapters.embedded.functions import InstalledFunctions
+from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Liveness
+from dealerflow.adapters.embedded.payment import TestCard
+from dealerflow.adapters.embedded.spool import SqliteSpoolReader
+from dealerflow.adapters.embedded.steps import Steps
+from dealerflow.adapters.embedded.wake import FifoListener, Wake
+from dealerflow.adapters.embedded.webhooks import SignedPosts
+from dealerflow.adapters.embedded.worker import Worker
+from dealerflow.application import queues
+from dealerflow.application.functions import CallFunctions
+from dealerflow.application.handlers import finder, handler_table
+from dealerflow.application.handling import HandlerFor
+from dealerflow.application.happenings import DeliverWebhooks
+from dealerflow.application.mailing import SendMails
+from dealerflow.application.payments import TakePayments
+from dealerflow.composition.embedded import SPOOL, System, spool_file
+
+if TYPE_CHECKING:
+    from dealerflow.adapters.embedded.postgres import PostgresListener
+
+
+class WorkerProcess:
+    """A worker with all that wakes it."""
+
+    def __init__(
+        self, system: System, *, only: Collection[str] | None = None, without: Collection[str] = ()
+    ) -> None:
+        """`only` and `without`: names or patterns of queues; None is all of them."""
+        self._wake = Wake()
+        self._posts = SignedPosts(
+            clock=system.clock, private_for_dealerships=system.settings.webhooks_to_private_addresses
+        )
+        liveness, handler_for = _liveness(system), _handler_for(system, self._posts)
+        random = secrets.SystemRandom().random
+        steps = Steps(
+            store=system.store,
+            database=system.database,
+            handler_for=handler_for,
+            owner=liveness.owner,
+            clock=system.clock,
+            random=random,
+        )
+        drainer = Drainer(
+            SqliteSpoolReader(spool_file(system)),
+            database=system.database,
+            store=system.store,
+            handler_for=handler_for,
+            clock=system.clock,
+            random=random,
+            lock=FileLock(system.run_directory / "drainer.lock"),
+            directly=system.on_sqlite,
+        )
+        works_orders = (only is None or queues.ORDERS in only) and queues.ORDERS not in without
+        self._worker = Worker(
+            steps,
+            store=system.store,
+            liveness=liveness,
+            wake=self._wake,
+            clock=system.clock,
+            queues=only,
+            without=without,
+            also={SPOOL: drainer.step} if works_orders else {},
+        )
+        self._listeners: list[FifoListener | PostgresListener] = [
+            FifoListener(system.run_directory, f"worker-{liveness.owner}", self._wake)
+        ]
+        if not system.on_sqlite:
+            self._listeners.append(_postgres_listener(system, self._wake))
+
+    def run(self) -> None:
+        """Work until `stop` is called, from a signal handler or another thread; then finish what is in hand."""
+        for listener in self._listeners:
+            listener.start()
+        try:
+            self._worker.run()
+        finally:
+            for listener in self._listeners:
+                listener.stop()
+            self._posts.close()
+
+    def stop(self) -> None:
+        """Claim nothing more."""
+        self._worker.stop()
+
+
+def _handler_for(system: System, posts: SignedPosts) -> HandlerFor:
+    """Which message is worked by what, with everything that handlers reach outside."""
+    mails = SendMails(
+        system.letters, system.printer, system.mailer, system.links, sender=system.settings.mail_from
+    )
+    return finder(
+        handler_table(
+            payments=TakePayments(TestCard()),
+            mails=mails,
+            functions=CallFunctions(InstalledFunctions()),
+            webhooks=DeliverWebhooks(posts),
+        )
+    )
+
+
+def _liveness(system: System) -> Liveness:
+    if system.on_sqlite:
+        return FileLiveness(system.run_directory)
+    from dealerflow.adapters.embedded.postgres import PostgresLiveness
+
+    return PostgresLiveness(system.settings.database_url)
+
+
+def _postgres_listener(system: System, wake: Wake) -> PostgresListener:
+    from dealerflow.adapters.embedded.postgres import PostgresListener
+
+    return PostgresListener(system.settings.database_url, wake)
