@@ -8,7 +8,7 @@ and what is no move are for staff.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from typing import Any
 
 import msgspec
@@ -210,17 +210,27 @@ def _outcomes(
     roles = roles_towards(now, caller, order)
     open_to = [o for o in state.outcomes.values() if o.via == "person" and roles & set(o.by)]
     offered = choices(now, order) if open_to else {}
-    titles = _choice_titles(now, language)
+    shown = show_outcomes(open_to, now, offered, language)
     return tuple(
+        msgspec.structs.replace(view, blocked=blocked(now, order, outcome))
+        for view, outcome in zip(shown, open_to, strict=True)
+    )
+
+
+def show_outcomes(
+    outcomes: Collection[Outcome], now: Surroundings, offered: Mapping[str, Collection[str]], language: str
+) -> list[OutcomeView]:
+    """Outcomes in this language. `offered` are the choices that exist now, by source: "lines", "defects"."""
+    titles = _choice_titles(now, language)
+    return [
         OutcomeView(
             name=outcome.name,
             title=in_language(outcome.title, language),
             to=outcome.to,
             details=tuple(_detail(detail, offered, titles, language) for detail in outcome.details),
-            blocked=blocked(now, order, outcome),
         )
-        for outcome in open_to
-    )
+        for outcome in outcomes
+    ]
 
 
 def blocked(now: Surroundings, order: Order, outcome: Outcome) -> str | None:
@@ -237,7 +247,10 @@ def _choice_titles(now: Surroundings, language: str) -> dict[str, dict[str, str]
 
 
 def _detail(
-    detail: Detail, offered: dict[str, list[str]], titles: dict[str, dict[str, str]], language: str
+    detail: Detail,
+    offered: Mapping[str, Collection[str]],
+    titles: dict[str, dict[str, str]],
+    language: str,
 ) -> DetailView:
     codes: Collection[str] = detail.choices if detail.source is None else offered.get(detail.source, ())
     named = titles.get(detail.source or "", {})

@@ -99,6 +99,9 @@ class OrderQueries(Protocol):
         Raises Malformed for a state that the pipeline does not have, naming those that it has.
         """
 
+    def is_stored(self, order_id: str) -> bool:
+        """Whether the order was processed, whoever may see it."""
+
     def count(self, reader: Reader, wanted: OrderFilter, most: int) -> int:
         """How many orders there are, counted up to `most`."""
 

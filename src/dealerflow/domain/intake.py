@@ -213,7 +213,7 @@ def _faults(parts: _Parts, snapshot: Snapshot) -> list[Fault]:
         found.append(Fault("/customer/phone", said))
     dealership = snapshot.dealerships.get(parts.dealership) if parts.dealership is not None else None
     if dealership is not None:
-        found += _dealership_faults(dealership, parts.choice.model, snapshot)
+        found += dealership_faults(dealership, parts.choice.model, snapshot)
     elif parts.dealership is not None:
         found.append(Fault("/dealership", f'there is no dealership "{parts.dealership}"'))
     found += cars.partial_faults(
@@ -222,7 +222,8 @@ def _faults(parts: _Parts, snapshot: Snapshot) -> list[Fault]:
     return found
 
 
-def _dealership_faults(dealership: SnapshotDealership, model: str | None, snapshot: Snapshot) -> list[Fault]:
+def dealership_faults(dealership: SnapshotDealership, model: str | None, snapshot: Snapshot) -> list[Fault]:
+    """Why this dealership does not sell this model."""
     found = []
     if not dealership.active:
         found.append(Fault("/dealership", f"{dealership.name} takes no orders at present; choose another"))

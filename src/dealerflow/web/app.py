@@ -16,7 +16,19 @@ from litestar.types import ASGIApp, ControllerRouterHandler
 from dealerflow.application.upkeep import keep_up
 from dealerflow.domain.forms import MAX_BODY_BYTES
 from dealerflow.web import health, intake
-from dealerflow.web.api import mail, queues, sessions
+from dealerflow.web.api import (
+    catalogue,
+    documents,
+    events,
+    figures,
+    loads,
+    mail,
+    orders,
+    payments,
+    queues,
+    sessions,
+    webhooks,
+)
 from dealerflow.web.frame import Frame
 from dealerflow.web.intake import IntakeRoute
 from dealerflow.web.metrics import Metrics
@@ -32,6 +44,14 @@ API_ROUTES: tuple[HTTPRouteHandler, ...] = (
     *sessions.ROUTES,
     *queues.ROUTES,
     *mail.ROUTES,
+    *catalogue.ROUTES,
+    *orders.ROUTES,
+    *payments.ROUTES,
+    *documents.ROUTES,
+    *loads.ROUTES,
+    *events.ROUTES,
+    *figures.ROUTES,
+    *webhooks.ROUTES,
 )
 
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from threading import Event
 from typing import TYPE_CHECKING, Any, cast
 
 from litestar import Request
@@ -38,6 +39,7 @@ class WebSystem:
 
     `public_url` is what links are made from, never the Host header. `ring` wakes the workers after a commit that sent messages.
     `upkeep` runs while the application does (its lifespan starts and stops it).
+    `stopping` is set when the process was asked to stop: open streams end, which otherwise would hold it up.
     `prepared` says whether migrations and demo data, at start, are done (or cannot be done while the database is away).
     """
 
@@ -56,6 +58,7 @@ class WebSystem:
     public_url: str
     ring: Callable[[], None] = _nobody_to_wake
     prepared: Callable[[], bool] = _prepared
+    stopping: Event = field(default_factory=Event)
 
     @property
     def is_https(self) -> bool:

@@ -1,0 +1,107 @@
+"""What happened: pages of events by position, and a stream of them."""
+
+from __future__ import annotations
+
+from typing import cast
+
+import msgspec
+from litestar import Response
+from litestar.concurrency import sync_to_thread
+from litestar.response import Stream
+
+from dealerflow.application.access import require
+from dealerflow.application.queries import EventFilter
+from dealerflow.application.views import EventView
+from dealerflow.domain.errors import Malformed
+from dealerflow.domain.people import Caller
+from dealerflow.web.auth import caller_of
+from dealerflow.web.body import respond
+from dealerflow.web.live import Live
+from dealerflow.web.paging import LARGEST, MOST, text, whole_number
+from dealerflow.web.routes import Media, Query, get
+from dealerflow.web.system import HttpRequest, system_of
+
+STREAM_TYPE = "text/event-stream"
+FILTERS = (
+    Query(name="type", text="an event's type, or several with commas between them"),
+    Query(name="order", text="an order's id"),
+)
+AFTER = Query(name="after", text="only events behind this position", type=int)
+
+
+class EventList(msgspec.Struct, frozen=True, kw_only=True):
+    """Events by position. `next`, as `after`, gives the next part; None: that was all for now.
+
+    `last` is the position up to which everything was looked at: whoever waits for more asks with it as `after`.
+    """
+
+    items: tuple[EventView, ...]
+    next: str | None
+    last: int
+
+
+@get(
+    "/events",
+    answers={200: EventList},
+    query=(
+        AFTER,
+        *FILTERS,
+        Query(name="limit", text="at most so many, 1 to 200", type=int),
+        Query(name="cursor", text="the same as `after`", type=int),
+    ),
+)
+def events(request: HttpRequest) -> Response[bytes]:
+    """What happened, oldest first. A dealership sees what concerns it.
+
+    Nothing ever appears before a position that was given.
+    """
+    caller = caller_of(request)
+    require(caller)
+    start = whole_number(request, "after", default=0)
+    start = whole_number(request, "cursor", default=start)
+    limit = whole_number(request, "limit", default=50, least=1, most=MOST)
+    page = system_of(request).queries.events.after(start, event_filter(request, caller), limit)
+    following = str(page.last) if page.more else None
+    return respond(EventList(items=page.items, next=following, last=page.last))
+
+
+@get("/events/stream", answers={200: Media(types={STREAM_TYPE: None})}, query=(AFTER, *FILTERS))
+async def event_stream(request: HttpRequest) -> Stream:
+    """Server-sent events from now on, or from behind `after` or `Last-Event-ID`. The data of each is that of GET /events."""
+    caller = await sync_to_thread(caller_of, request)
+    require(caller)
+    stream = await live_of(request).stream(event_filter(request, caller), _start(request))
+    return Stream(stream, media_type=STREAM_TYPE, headers={"X-Accel-Buffering": "no"})
+
+
+def _start(request: HttpRequest) -> int | None:
+    heard = request.headers.get("Last-Event-ID")
+    if heard is not None:
+        if not (heard.isascii() and heard.isdigit() and int(heard[:20]) <= LARGEST):
+            raise Malformed("Last-Event-ID must be the id of an event of this stream")
+        return int(heard)
+    if "after" in request.query_params:
+        return whole_number(request, "after", default=0)
+    return None
+
+
+def event_filter(request: HttpRequest, caller: Caller) -> EventFilter:
+    """What the query asks for, of what the caller may see."""
+    types = text(request, "type") or ""
+    return EventFilter(
+        types=tuple(dict.fromkeys(name for name in types.split(",") if name)),
+        order=text(request, "order"),
+        dealerships=None if caller.sees_every_order else caller.dealerships,
+    )
+
+
+def live_of(request: HttpRequest) -> Live:
+    """The application's one watcher of events."""
+    state = request.app.state
+    if "live" not in state:
+        system = system_of(request)
+        state["live"] = Live(system.queries.events, system.stopping)
+    return cast("Live", state["live"])
+
+
+ROUTES = (events, event_stream)

@@ -1,0 +1,131 @@
+"""What happens, as it happens: one look at the database for all who watch, however many they are."""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+from collections.abc import AsyncIterator, Callable
+from threading import Event as Flag
+
+import msgspec
+from litestar.concurrency import sync_to_thread
+
+from dealerflow.application.queries import EventFilter, EventQueries, EventsPage
+from dealerflow.application.views import EventView
+from dealerflow.domain.errors import Outage, Unavailable
+
+MOST_STREAMS = 100
+LOOK_EVERY_S = 0.5
+HEARTBEAT_S = 15.0  # less than the patience of common proxies
+WAITING_EVENTS = 1_000  # a reader that is further behind is cut off, and reads on from where it was
+AT_ONCE = 200
+
+_encode = msgspec.json.Encoder().encode
+_HEARTBEAT = b": still here\n\n"
+
+
+class Live:
+    """Streams of events. Belongs to one event loop; looks at the database only while somebody watches."""
+
+    def __init__(self, events: EventQueries, stopping: Flag) -> None:
+        """When `stopping` is set, every stream ends."""
+        self._events = events
+        self._stopping = stopping
+        self._watching: set[asyncio.Queue[EventView | None]] = set()
+        self._position = 0
+        self._looking: asyncio.Task[None] | None = None
+
+    async def stream(self, wanted: EventFilter, after: int | None) -> AsyncIterator[bytes]:
+        """Server-sent events behind position `after` (None: from now on). Raises Unavailable when too many watch, and Outage."""
+        if len(self._watching) >= MOST_STREAMS:
+            raise Unavailable(f"{MOST_STREAMS} streams are open already; ask GET /events instead", 30)
+        heard: asyncio.Queue[EventView | None] = asyncio.Queue(WAITING_EVENTS)
+        self._watching.add(heard)
+        try:
+            await self._begin()
+        except Outage:
+            self._watching.discard(heard)
+            raise
+        position = self._position if after is None else after
+        return self._told(wanted, position, heard)
+
+    async def _told(
+        self, wanted: EventFilter, position: int, heard: asyncio.Queue[EventView | None]
+    ) -> AsyncIterator[bytes]:
+        try:
+            yield _HEARTBEAT  # so that the client knows at once that it is listening
+            more = True
+            while more:  # what happened before it began to listen
+                page = await self._read(position, wanted, AT_ONCE)
+                for event in page.items:
+                    yield server_sent(event)
+                position, more = page.last, page.more and not self._stopping.is_set()
+            async for news in _each(heard):
+                if news is None:
+                    yield _HEARTBEAT
+                elif news.position > position and wanted.covers(news):
+                    yield server_sent(news)
+        finally:
+            self._watching.discard(heard)
+
+    async def _begin(self) -> None:
+        if self._looking is None or self._looking.done():
+            self._position = await sync_to_thread(self._events.last_position)
+            if self._looking is None or self._looking.done():
+                self._looking = asyncio.create_task(self._look_again_and_again())
+
+    async def _look_again_and_again(self) -> None:
+        try:
+            while self._watching and not self._stopping.is_set():
+                await asyncio.sleep(LOOK_EVERY_S)
+                with contextlib.suppress(Outage):  # nothing can have happened, as far as one can tell
+                    await self._look()
+        finally:
+            self._end_all()
+
+    async def _look(self) -> None:
+        more = True
+        while more:
+            page = await self._read(self._position, EventFilter(), AT_ONCE)
+            for event in page.items:
+                for heard in list(self._watching):
+                    self._tell(heard, event)
+            self._position, more = page.last, page.more
+
+    def _tell(self, heard: asyncio.Queue[EventView | None], event: EventView) -> None:
+        try:
+            heard.put_nowait(event)
+        except asyncio.QueueFull:
+            self._end(heard)
+
+    def _end_all(self) -> None:
+        for heard in list(self._watching):
+            self._end(heard)
+
+    def _end(self, heard: asyncio.Queue[EventView | None]) -> None:
+        self._watching.discard(heard)
+        while heard.full():
+            heard.get_nowait()
+        heard.put_nowait(None)
+
+    async def _read(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
+        read: Callable[..., EventsPage] = self._events.after
+        return await sync_to_thread(read, position, wanted, limit)
+
+
+async def _each(heard: asyncio.Queue[EventView | None]) -> AsyncIterator[EventView | None]:
+    """What is heard, until None is heard; None by itself whenever it was quiet for a while."""
+    while True:
+        try:
+            event = await asyncio.wait_for(heard.get(), HEARTBEAT_S)
+        except TimeoutError:
+            yield None
+            continue
+        if event is None:
+            return
+        yield event
+
+
+def server_sent(event: EventView) -> bytes:
+    """The event as text/event-stream has it; its position is the id with which a client reads on."""
+    return b"id: %d\nevent: %s\ndata: %s\n\n" % (event.position, event.type.encode(), _encode(event))
