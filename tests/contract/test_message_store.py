@@ -176,7 +176,7 @@ def test_queues_do_not_see_each_others_messages(subject: Subject) -> None:
     assert ids(subject.claim("invoices")) == [invoice]
 
 
-# --- order and turns ---------------------------------------------------------------------------------------------
+# --- order and turns -------------------------------------------------------------------------------------
 
 
 def test_within_a_group_messages_come_in_the_order_sent(subject: Subject) -> None:
@@ -232,7 +232,7 @@ def test_an_unordered_queue_gives_them(subject: Subject) -> None:
     assert groups(subject.claim("mail", owner="two")) == "a"
 
 
-# --- delay, failure, outage ----------------------------------------------------------------------------------------
+# --- delay, failure, outage ------------------------------------------------------------------------------
 
 
 def test_a_delayed_message_waits_until_it_is_due(subject: Subject) -> None:
@@ -280,7 +280,7 @@ def test_a_closed_queue_gives_nothing_until_it_opens_by_itself(subject: Subject)
     assert len(subject.claim("mail", now=100)) == 1
 
 
-# --- pause -----------------------------------------------------------------------------------------------------------
+# --- pause -----------------------------------------------------------------------------------------------
 
 
 def test_a_paused_queue_takes_messages_and_gives_none(subject: Subject) -> None:
@@ -319,7 +319,7 @@ def test_a_pause_survives_a_restart(subject: Subject) -> None:
     assert not store.is_open("mail", now=0)
 
 
-# --- leases ----------------------------------------------------------------------------------------------------------
+# --- leases ----------------------------------------------------------------------------------------------
 
 
 def test_messages_of_a_dead_owner_are_given_back_at_once(subject: Subject) -> None:
@@ -415,7 +415,7 @@ def test_each_claim_has_a_lease_of_its_own_even_of_one_owner(subject: Subject) -
     subject.acknowledge(again)
 
 
-# --- dead letters ------------------------------------------------------------------------------------------------------
+# --- dead letters ----------------------------------------------------------------------------------------
 
 
 def bury(subject: Subject, *of_groups: str, error: str = "no such mail", now: int = 5) -> list[str]:
@@ -486,7 +486,7 @@ def test_a_stored_text_that_cannot_be_read_is_buried_and_harms_nobody_else(subje
     assert "cannot be read" in letter.error
 
 
-# --- figures -------------------------------------------------------------------------------------------------------------
+# --- figures ---------------------------------------------------------------------------------------------
 
 
 def test_every_known_queue_has_figures_also_an_empty_one(subject: Subject) -> None:
@@ -513,7 +513,7 @@ def test_figures_tell_the_states_apart(subject: Subject) -> None:
     subject.acknowledge([held])
 
 
-# --- many at once --------------------------------------------------------------------------------------------------------
+# --- many at once ----------------------------------------------------------------------------------------
 
 
 def test_of_many_workers_at_once_each_message_is_worked_exactly_once(subject: Subject) -> None:

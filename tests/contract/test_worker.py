@@ -244,7 +244,7 @@ def test_a_bulk_handler_gets_the_whole_batch_at_once(bench: Bench) -> None:
     assert handler.batches == [10, 2]
 
 
-# --- outages -----------------------------------------------------------------------------------------------------------
+# --- outages ---------------------------------------------------------------------------------------------
 
 
 def test_an_outage_counts_no_attempt_however_long_it_lasts(bench: Bench) -> None:
@@ -294,7 +294,7 @@ def test_a_database_that_goes_away_in_the_middle_is_an_outage(bench: Bench) -> N
     assert bench.worked() == ["a", "b"]
 
 
-# --- crashes and lost leases ---------------------------------------------------------------------------------------------
+# --- crashes and lost leases -----------------------------------------------------------------------------
 
 
 class Killed(BaseException):
@@ -380,7 +380,7 @@ def test_long_work_keeps_its_lease(bench: Bench) -> None:
     assert bench.worked() == ["a"]
 
 
-# --- calls to the outside --------------------------------------------------------------------------------------------------
+# --- calls to the outside --------------------------------------------------------------------------------
 
 
 class Post:
@@ -477,7 +477,7 @@ def test_an_answer_whose_record_fails_is_a_failed_attempt(bench: Bench) -> None:
     assert bench.dead(OTHER)["a"][0] == 3
 
 
-# --- the threads -------------------------------------------------------------------------------------------------------------
+# --- the threads -----------------------------------------------------------------------------------------
 
 
 @pytest.fixture

@@ -19,7 +19,8 @@ from dealerflow.adapters.database.sessions import SqlAccess
 from dealerflow.adapters.documents.pdf import PdfPrinter
 from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.liveness import FileLock
-from dealerflow.adapters.embedded.spool import SpoolWriter, SqliteSpoolReader
+from dealerflow.adapters.embedded.spool import SpoolWriter
+from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.security.passwords import Argon2Hasher, random_id
 from dealerflow.application import reference_files as files
 from dealerflow.application.access import Access, issue_token

@@ -10,7 +10,7 @@ from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.functions import InstalledFunctions
 from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Liveness
 from dealerflow.adapters.embedded.payment import TestCard
-from dealerflow.adapters.embedded.spool import SqliteSpoolReader
+from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.embedded.steps import Steps
 from dealerflow.adapters.embedded.wake import FifoListener, Wake
 from dealerflow.adapters.embedded.webhooks import SignedPosts

@@ -14,16 +14,14 @@ from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import msgspec
 from pysqlite3 import dbapi2 as sqlite
 
-from dealerflow.adapters.database.engine import OLDEST_SAFE_SQLITE
-from dealerflow.application.handling import Unreadable
+from dealerflow.adapters.embedded.spool_reader import open_spool
 from dealerflow.application.calls import KeyReused
 from dealerflow.application.intake import Accepted, Done
-from dealerflow.application.ports import Spooled
 from dealerflow.domain.errors import Outage, Unavailable
 from dealerflow.domain.messages import AnyMessage
 
@@ -31,7 +29,6 @@ log = logging.getLogger(__name__)
 
 MOST_TOGETHER = 1_000  # appends in one transaction: a few ms
 PRUNED_AT_ONCE = 2_000  # rows deleted in one transaction, so that nobody waits long behind it
-BUSY_TIMEOUT_S = 2.0
 _SCHEMA = """
 CREATE TABLE IF NOT EXISTS spool (position INTEGER PRIMARY KEY AUTOINCREMENT, body BLOB NOT NULL, at INTEGER NOT NULL);
 CREATE TABLE IF NOT EXISTS meta (name TEXT PRIMARY KEY, value TEXT NOT NULL) WITHOUT ROWID;
@@ -199,7 +196,7 @@ class SpoolWriter:
                 self._write(appends)
             for task in tasks:
                 task.done(self._in_transaction(task.act))
-        self._connection.close()
+        self._start_afresh()
 
     def _gather(self) -> tuple[list[_Append], list[_Task], bool]:
         appends: list[_Append] = []
@@ -270,21 +267,22 @@ class SpoolWriter:
             self._connection.execute("BEGIN IMMEDIATE")
             act(self._connection)
             self._connection.execute("COMMIT")
-        except sqlite.Error as error:
+        except Exception as error:  # noqa: BLE001 - whoever waits gets an answer, and the writer lives on
             self._start_afresh()
-            return error  # type: ignore[no-any-return]
+            return error
         return None
 
     def _start_afresh(self) -> None:
         # A failed commit may leave the transaction open, or the connection in doubt: the next use opens another.
-        with suppress(sqlite.Error):
-            self._connection.rollback()
-        with suppress(sqlite.Error):
-            self._connection.close()
-        self._connection = None
+        connection, self._connection = self._connection, None
+        if connection is not None:
+            with suppress(sqlite.Error):
+                connection.rollback()
+            with suppress(sqlite.Error):
+                connection.close()
 
     def _connect(self) -> None:
-        self._connection = _open(self._path, "rwc")
+        self._connection = open_spool(self._path, "rwc")
         try:
             self._connection.execute("PRAGMA journal_mode=WAL")
             self._connection.execute("PRAGMA synchronous=FULL")
@@ -312,93 +310,7 @@ def _tell(done: Callable[[Any], None], answer: Accepted | Exception | None) -> N
         log.exception("nobody took the answer of the spool")
 
 
-def _open(path: Path, mode: str) -> Any:
-    if sqlite.sqlite_version_info < OLDEST_SAFE_SQLITE:
-        raise RuntimeError(
-            f"SQLite {sqlite.sqlite_version} can corrupt a spool that is read while it is written"
-        )
-    return sqlite.connect(
-        f"{path.absolute().as_uri()}?mode={mode}",
-        uri=True,
-        timeout=BUSY_TIMEOUT_S,
-        isolation_level=None,
-        check_same_thread=False,
-    )
-
-
 def _last(connection: Any) -> int:
     # SQLite's own counter: it also knows positions that were pruned since.
     row = connection.execute("SELECT seq FROM sqlite_sequence WHERE name = 'spool'").fetchone()
     return int(row[0]) if row else 0
-
-
-class SqliteSpoolReader:
-    """`SpoolReader` on `intake.db`, from any process. While there is no file the spool is "" and empty."""
-
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._connection: Any = None
-        self._file: tuple[int, int] | None = None
-        self._decoder = msgspec.json.Decoder(AnyMessage)
-        self._lock = threading.Lock()
-
-    @property
-    def spool(self) -> str:
-        rows = self._rows("SELECT value FROM meta WHERE name = 'spool'")
-        return str(rows[0][0]) if rows else ""
-
-    def read(self, after: int, limit: int) -> list[Spooled]:
-        rows = self._rows(
-            "SELECT position, body FROM spool WHERE position > ? ORDER BY position LIMIT ?", (after, limit)
-        )
-        return [Spooled(position=position, message=self._decode(body)) for position, body in rows]
-
-    def _decode(self, body: bytes) -> AnyMessage:
-        try:
-            message: AnyMessage = self._decoder.decode(body)
-            return message
-        except (msgspec.MsgspecError, RecursionError):
-            # It passes on as it is, and ends among the dead letters: nothing accepted is dropped, or holds up the rest.
-            return cast("AnyMessage", Unreadable(body=body.decode(errors="replace")))
-
-    def last(self) -> int:
-        rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'spool'")
-        return int(rows[0][0]) if rows else 0
-
-    def close(self) -> None:
-        """Close the file. Reading again opens it again."""
-        with self._lock:
-            self._forget()
-
-    def _rows(self, query: str, values: Sequence[object] = ()) -> list[Any]:
-        with self._lock:
-            try:
-                if not self._look():
-                    return []
-                return list(self._connection.execute(query, values).fetchall())
-            except sqlite.Error as error:
-                self._forget()
-                if "no such table" in str(error):  # its writer is just making it
-                    return []
-                raise Outage(f"the spool {self._path} cannot be read now: {error}") from error
-
-    def _look(self) -> bool:
-        try:
-            status = self._path.stat()
-        except FileNotFoundError:
-            self._forget()
-            return False
-        file = status.st_dev, status.st_ino
-        if file != self._file:  # deleted and made anew: another spool
-            self._forget()
-            # Not "ro": a reader of a WAL file may have to make the shared-memory file beside it.
-            self._connection = _open(self._path, "rw")
-            self._connection.execute("PRAGMA query_only=ON")
-            self._file = file
-        return True
-
-    def _forget(self) -> None:
-        if self._connection is not None:
-            with suppress(sqlite.Error):
-                self._connection.close()
-        self._connection, self._file = None, None

@@ -5,7 +5,8 @@ from __future__ import annotations
 import asyncio
 from collections import deque
 
-from dealerflow.adapters.embedded.spool import Accepted, SpoolWriter
+from dealerflow.adapters.embedded.spool import SpoolWriter
+from dealerflow.application.intake import Accepted
 from dealerflow.domain.messages import AnyMessage
 
 _Answer = tuple["asyncio.Future[Accepted]", Accepted | Exception]
