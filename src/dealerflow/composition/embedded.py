@@ -22,6 +22,7 @@ from dealerflow.application import queues
 from dealerflow.application.access import PasswordHasher
 from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
 from dealerflow.application.links import Links
+from dealerflow.application.payments import PaymentProvider
 from dealerflow.application.reference import standard_data
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
 from dealerflow.pipeline.definition import Pipeline
@@ -154,6 +155,12 @@ class System:
         smtp = Smtp(self.settings.smtp_url)
         self._closing.callback(smtp.close)
         return smtp
+
+    @cached_property
+    def provider(self) -> PaymentProvider:
+        from dealerflow.adapters.embedded.payment import TestCard
+
+        return TestCard()
 
     @cached_property
     def hasher(self) -> PasswordHasher:

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.functions import InstalledFunctions
 from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Liveness
-from dealerflow.adapters.embedded.payment import TestCard
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.embedded.steps import Steps
 from dealerflow.adapters.embedded.wake import FifoListener, Wake
@@ -29,7 +28,7 @@ if TYPE_CHECKING:
 
 
 class WorkerProcess:
-    """A worker with all that wakes it."""
+    """A worker with all that wakes it. Its `steps` and its `drainer` can also be taken by hand, without `run`."""
 
     def __init__(
         self, system: System, *, only: Collection[str] | None = None, without: Collection[str] = ()
@@ -41,7 +40,7 @@ class WorkerProcess:
         )
         liveness, handler_for = _liveness(system), _handler_for(system, self._posts)
         random = secrets.SystemRandom().random
-        steps = Steps(
+        self.steps = Steps(
             store=system.store,
             database=system.database,
             handler_for=handler_for,
@@ -49,7 +48,7 @@ class WorkerProcess:
             clock=system.clock,
             random=random,
         )
-        drainer = Drainer(
+        self.drainer = Drainer(
             SqliteSpoolReader(spool_file(system)),
             database=system.database,
             store=system.store,
@@ -61,14 +60,14 @@ class WorkerProcess:
         )
         works_orders = (only is None or queues.ORDERS in only) and queues.ORDERS not in without
         self._worker = Worker(
-            steps,
+            self.steps,
             store=system.store,
             liveness=liveness,
             wake=self._wake,
             clock=system.clock,
             queues=only,
             without=without,
-            also={SPOOL: drainer.step} if works_orders else {},
+            also={SPOOL: self.drainer.step} if works_orders else {},
         )
         self._listeners: list[FifoListener | PostgresListener] = [
             FifoListener(system.run_directory, f"worker-{liveness.owner}", self._wake)
@@ -99,7 +98,7 @@ def _handler_for(system: System, posts: SignedPosts) -> HandlerFor:
     )
     return finder(
         handler_table(
-            payments=TakePayments(TestCard()),
+            payments=TakePayments(system.provider),
             mails=mails,
             functions=CallFunctions(InstalledFunctions()),
             webhooks=DeliverWebhooks(posts),
