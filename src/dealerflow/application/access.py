@@ -163,6 +163,19 @@ class Access:
         self._store.open_session(session)
         return Login(session=raw, account=account, expires_at=session.expires_at)
 
+    def confirm(self, account: Account, password: str, address: str) -> bool:
+        """Whether this is the account's password; wrong ones count as tries to log in. Raises TooManyTries, Unavailable."""
+        now = self._clock.now()
+        try:
+            with self._of_address.one(address, now), self._of_account.one(account.email, now):
+                return self._who(account.email, password).id == account.id
+        except Unauthenticated:
+            return False
+
+    def hash(self, password: str) -> str:
+        """What is stored of a new password. Raises Unavailable when too many are hashed at once."""
+        return self._hasher.hash(password)
+
     def logout(self, raw: str) -> None:
         """End a session here, so that what the browser holds is worth nothing."""
         self._store.end_session(_hashed(raw))
