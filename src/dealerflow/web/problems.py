@@ -11,9 +11,11 @@ import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
+from dealerflow.application.calls import KeyReused
 from dealerflow.application.ports import Ids
 from dealerflow.domain import errors
 from dealerflow.domain.errors import Conflict, DealerflowError, Invalid, TooManyTries, Unavailable
+from dealerflow.domain.intake import PriceChanged
 from dealerflow.web.system import HttpRequest, system_of
 
 PROBLEM_JSON = "application/problem+json"
@@ -33,6 +35,9 @@ STATUS: dict[type[DealerflowError], int] = {
     errors.Outage: 503,
     errors.LeaseLost: 409,
 }
+
+# Those that are told apart by more than their status.
+FINER: tuple[type[DealerflowError], ...] = (PriceChanged, KeyReused)
 
 _log = structlog.get_logger("dealerflow.web")
 _encode = msgspec.json.Encoder(enc_hook=str).encode
@@ -59,7 +64,16 @@ class ProblemAnswer(msgspec.Struct, frozen=True, kw_only=True):
 
 def status_of(error: DealerflowError) -> int:
     """The HTTP status of this error's nearest class in the table."""
-    return next((STATUS[kind] for kind in type(error).__mro__ if kind in STATUS), 400)
+    return _status(type(error))
+
+
+def known_problems() -> list[tuple[str, int, str]]:
+    """(name, status, what it means) of every problem that has a name."""
+    return [(name_of(kind), _status(kind), (kind.__doc__ or "").strip()) for kind in (*STATUS, *FINER)]
+
+
+def _status(kind: type[DealerflowError]) -> int:
+    return next((STATUS[parent] for parent in kind.__mro__ if parent in STATUS), 400)
 
 
 def problem_of(error: DealerflowError, instance: str) -> ProblemAnswer:
@@ -69,7 +83,13 @@ def problem_of(error: DealerflowError, instance: str) -> ProblemAnswer:
     facts = error.facts if isinstance(error, Conflict) else {}
     detail = "The input is wrong; each fault is named in errors." if faults else error.detail
     return _problem(
-        status, _name(error), detail, instance, faults=faults, facts=facts, headers=_headers(error, status)
+        status,
+        name_of(type(error)),
+        detail,
+        instance,
+        faults=faults,
+        facts=facts,
+        headers=_headers(error, status),
     )
 
 
@@ -106,7 +126,7 @@ def _problem(
     headers: dict[str, str] | None = None,
 ) -> ProblemAnswer:
     problem = Problem(
-        type=f"/docs/problems#{name}" if name else "about:blank",
+        type=f"/docs#{name}" if name else "about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
@@ -117,9 +137,9 @@ def _problem(
     return ProblemAnswer(status=status, body=_encode(members), headers=headers or {})
 
 
-def _name(error: DealerflowError) -> str:
+def name_of(kind: type[DealerflowError]) -> str:
     """The class's name as words with hyphens, "price-changed"."""
-    return "".join(f"-{c.lower()}" if c.isupper() else c for c in type(error).__name__).lstrip("-")
+    return "".join(f"-{c.lower()}" if c.isupper() else c for c in kind.__name__).lstrip("-")
 
 
 def _headers(error: DealerflowError, status: int) -> dict[str, str]:
