@@ -9,6 +9,7 @@ from typing import Any
 
 import msgspec
 from httpx import Response
+from litestar.handlers import HTTPRouteHandler
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
@@ -140,6 +141,13 @@ class Client:
         kind = {"Content-Type": "application/json"}
         return self.http.post(path, content=content, headers={**kind, **self.headers, **_names(headers)})
 
+    def put(self, path: str, body: Any = None, **headers: str) -> Response:
+        content = b"" if body is None else msgspec.json.encode(body)
+        return self.http.put(path, content=content, headers={**self.headers, **_names(headers)})
+
+    def delete(self, path: str, **headers: str) -> Response:
+        return self.http.delete(path, headers={**self.headers, **_names(headers)})
+
     def place(self, **changes: Any) -> dict[str, Any]:
         """Take an order; what its 202 says, with its `key`."""
         answer = self.post("/api/v1/orders", {**ORDER, **changes})
@@ -150,11 +158,13 @@ class Client:
 
 
 @contextmanager
-def running(url: str, data: Path) -> Iterator[Client]:
-    """The application on this empty database, with its lifespan; called by nobody known."""
+def running(url: str, data: Path, *more: HTTPRouteHandler) -> Iterator[Client]:
+    """The application on this empty database, with its lifespan; called by nobody known. `more` routes as pages."""
     system = WebTestSystem(url, data)
+    system.web.upkeep.step()  # so that the first order finds a catalogue
     try:
-        with TestClient(system.app, base_url="http://dealerflow.test", raise_server_exceptions=False) as http:
+        app = make_app(system.web, more) if more else system.app
+        with TestClient(app, base_url="http://dealerflow.test", raise_server_exceptions=False) as http:
             yield Client(system, http)
     finally:
         system.close()

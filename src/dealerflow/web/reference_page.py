@@ -8,6 +8,8 @@ from typing import Any
 
 import msgspec
 
+from dealerflow.web.problems import known_problems
+
 
 def page(document: dict[str, Any]) -> str:
     """HTML of the whole document: its routes, then its schemas."""
@@ -24,7 +26,10 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     for path, methods in document["paths"].items():
         for method, operation in methods.items():
             yield from _route(path, method, operation)
-    yield "<h2>Schemas</h2>"
+    yield "<h2>Problems</h2><dl>"
+    for name, status, meaning in known_problems():
+        yield f'<dt id="{escape(name)}"><code>{status} {escape(name)}</code></dt><dd>{escape(meaning)}</dd>'
+    yield "</dl><h2>Schemas</h2>"
     for name, schema in sorted(document["components"]["schemas"].items()):
         yield f'<details id="{escape(name)}"><summary>{escape(name)}</summary><pre>{_json(schema)}</pre></details>'
     yield "</main></body></html>"
