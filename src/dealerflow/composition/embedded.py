@@ -23,6 +23,7 @@ from dealerflow.application.access import PasswordHasher
 from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
 from dealerflow.application.links import Links
 from dealerflow.application.payments import PaymentProvider
+from dealerflow.application.ports import Clock, Ids
 from dealerflow.application.reference import standard_data
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
 from dealerflow.pipeline.definition import Pipeline
@@ -41,8 +42,8 @@ class System:
     def __init__(self, settings: Settings) -> None:
         self.settings = settings
         self.run_directory = settings.data / "run"
-        self.clock = SystemClock()
-        self.ids = TimeIds(self.clock.now)
+        self.clock: Clock = SystemClock()
+        self.ids: Ids = TimeIds(self.clock.now)
         self._closing = ExitStack()
 
     def close(self) -> None:
