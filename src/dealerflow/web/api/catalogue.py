@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response
+from litestar.params import RawBody
 from msgspec import Meta
 
 from dealerflow.application.views import PriceLineView
@@ -87,7 +88,7 @@ def _dealership(dealership: SnapshotDealership) -> DealershipView:
 
 
 @post("/quote", form=QuoteForm, answers={200: QuoteView}, access=ANYONE)
-def quote(request: HttpRequest, body: bytes) -> Response[bytes]:
+def quote(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """The price of a car, or what is still missing or wrong with it. Nothing is kept."""
     form = read_form(QuoteForm, body)
     language = accepted_language(request) or FALLBACK

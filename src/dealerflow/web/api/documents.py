@@ -6,6 +6,7 @@ from collections.abc import Callable
 from typing import Any
 
 from litestar import Response
+from litestar.params import FromPath
 
 from dealerflow.application.access import require
 from dealerflow.application.document_views import show_document, show_note
@@ -33,7 +34,7 @@ NOTE_JSON_OR_PDF = Media(types={"application/json": DeliveryNoteView, "applicati
 
 
 @get("/orders/{order_id:str}/invoice", answers={200: PDF}, access=KEY)
-def invoice(request: HttpRequest, order_id: str) -> Response[bytes]:
+def invoice(request: HttpRequest, order_id: FromPath[str]) -> Response[bytes]:
     """The order's latest invoice as PDF; 404 while there is none. For the customer, the dealership and administrators."""
     caller, system = known_caller(request, order_id), system_of(request)
     _open_to(system, caller, order_id)
@@ -44,7 +45,7 @@ def invoice(request: HttpRequest, order_id: str) -> Response[bytes]:
 
 
 @get("/orders/{order_id:str}/documents", answers={200: ListOf[DocumentItem]}, query=PAGING, access=KEY)
-def documents(request: HttpRequest, order_id: str) -> Response[bytes]:
+def documents(request: HttpRequest, order_id: FromPath[str]) -> Response[bytes]:
     """The order's invoices and credit notes, oldest first. For the customer, the dealership and administrators."""
     caller, system = known_caller(request, order_id), system_of(request)
     _open_to(system, caller, order_id)
@@ -52,7 +53,7 @@ def documents(request: HttpRequest, order_id: str) -> Response[bytes]:
 
 
 @get("/documents/{document_id:str}", answers={200: JSON_OR_PDF, 304: None}, access=KEY)
-def document(request: HttpRequest, document_id: str) -> Response[bytes]:
+def document(request: HttpRequest, document_id: FromPath[str]) -> Response[bytes]:
     """An invoice or a credit note, as JSON or, where Accept prefers it, as PDF."""
     system = system_of(request)
     found = _visible_document(request, system, document_id)
@@ -110,7 +111,7 @@ def delivery_notes(request: HttpRequest) -> Response[bytes]:
 
 
 @get("/delivery-notes/{note_id:str}", answers={200: NOTE_JSON_OR_PDF, 304: None})
-def delivery_note(request: HttpRequest, note_id: str) -> Response[bytes]:
+def delivery_note(request: HttpRequest, note_id: FromPath[str]) -> Response[bytes]:
     """A delivery note, as JSON or, where Accept prefers it, as PDF."""
     caller, system = caller_of(request), system_of(request)
     require(caller, *NOTE_ROLES)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import msgspec
 from litestar import Response
+from litestar.params import FromPath, RawBody
 
 from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
@@ -50,14 +51,14 @@ def loads(request: HttpRequest) -> Response[bytes]:
 
 
 @get("/loads/{load_id:str}", answers={200: LoadView})
-def load(request: HttpRequest, load_id: str) -> Response[bytes]:
+def load(request: HttpRequest, load_id: FromPath[str]) -> Response[bytes]:
     """A load with its cars."""
     caller = _reader(request)
     return respond(_see(request, caller, load_id))
 
 
 @post("/loads", form=LoadForm, answers={201: LoadMade}, errors=(409,))
-def new_load(request: HttpRequest, body: bytes) -> Response[bytes]:
+def new_load(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """Put cars that wait for a load on a new one."""
     caller = _delivery_lead(request)
     form = read_form(LoadForm, body)
@@ -71,7 +72,7 @@ def new_load(request: HttpRequest, body: bytes) -> Response[bytes]:
 
 
 @put("/loads/{load_id:str}", form=LoadForm, answers={200: LoadView}, errors=(409,))
-def changed_load(request: HttpRequest, load_id: str, body: bytes) -> Response[bytes]:
+def changed_load(request: HttpRequest, load_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Put exactly these cars on an open load, and say who carries it."""
     caller = _delivery_lead(request)
     form = read_form(LoadForm, body)
@@ -81,7 +82,7 @@ def changed_load(request: HttpRequest, load_id: str, body: bytes) -> Response[by
 
 
 @post("/loads/{load_id:str}/departure", answers={202: LoadMade}, errors=(409,))
-def departure(request: HttpRequest, load_id: str, body: bytes) -> Response[bytes]:
+def departure(request: HttpRequest, load_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Let the load depart with all its cars; with 409 none moves, and each car in the way is named in `blocked`."""
     caller = _delivery_lead(request)
 

@@ -6,6 +6,7 @@ from collections.abc import Callable
 
 import msgspec
 from litestar import Response
+from litestar.params import FromPath, RawBody
 
 from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
@@ -64,7 +65,7 @@ class NewLink(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/orders/{order_id:str}", answers={200: OrderView}, access=KEY)
-def order(request: HttpRequest, order_id: str) -> Response[bytes]:
+def order(request: HttpRequest, order_id: FromPath[str]) -> Response[bytes]:
     """An order with its history, and what the caller may decide now."""
     caller = known_caller(request, order_id)
     return respond(see_order(system_of(request), request, caller, order_id))
@@ -126,7 +127,7 @@ def order_filter(request: HttpRequest) -> OrderFilter:
 @post(
     "/orders/{order_id:str}/decisions", form=DecisionForm, answers={202: Decided}, errors=(409,), access=KEY
 )
-def decisions(request: HttpRequest, order_id: str, body: bytes) -> Response[bytes]:
+def decisions(request: HttpRequest, order_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Decide an outcome of the order's step. What is answered with 202 is carried out."""
     caller = known_caller(request, order_id)
 
@@ -155,7 +156,7 @@ def about_order(
 
 
 @post("/orders/{order_id:str}/link", answers={200: NewLink}, errors=(404,))
-def link(request: HttpRequest, order_id: str, body: bytes) -> Response[bytes]:
+def link(request: HttpRequest, order_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Make a new link for the customer; the old one is void at once. For the dealership and administrators."""
     caller = caller_of(request)
     require(caller)

@@ -6,6 +6,7 @@ from typing import Annotated
 
 import msgspec
 from litestar import Response
+from litestar.params import FromPath, RawBody
 from msgspec import Meta
 
 from dealerflow.application.access import require
@@ -47,7 +48,7 @@ class PaymentTaken(msgspec.Struct, frozen=True, kw_only=True):
     errors=(409,),
     access=KEY,
 )
-def payments(request: HttpRequest, order_id: str, body: bytes) -> Response[bytes]:
+def payments(request: HttpRequest, order_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Pay what is due next. It is charged and recorded soon; `payment` of the order shows the result."""
     caller = known_caller(request, order_id)
 
@@ -59,7 +60,7 @@ def payments(request: HttpRequest, order_id: str, body: bytes) -> Response[bytes
 
 
 @post("/payments/{payment_id:str}/refund", form=RefundForm, answers={202: PaymentTaken}, errors=(409,))
-def refund(request: HttpRequest, payment_id: str, body: bytes) -> Response[bytes]:
+def refund(request: HttpRequest, payment_id: FromPath[str], body: RawBody) -> Response[bytes]:
     """Note that a payment whose refund was asked for has been given back; a credit note follows. An empty body will do."""
     caller = caller_of(request)
     require(caller, "dealer", "dealer_admin", "admin")

@@ -6,6 +6,7 @@ import base64
 import secrets
 
 from litestar import Response
+from litestar.params import FromPath, RawBody
 
 from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
@@ -42,7 +43,7 @@ def webhooks(request: HttpRequest) -> Response[bytes]:
 
 
 @post("/webhooks", form=WebhookForm, answers={201: WebhookView}, errors=(409,))
-def new_webhook(request: HttpRequest, body: bytes) -> Response[bytes]:
+def new_webhook(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """Subscribe a URL.
 
     The answer holds the secret with which what is posted is signed (Standard Webhooks); it is not shown again.
@@ -58,7 +59,7 @@ def new_webhook(request: HttpRequest, body: bytes) -> Response[bytes]:
 
 
 @delete("/webhooks/{webhook_id:str}", answers={204: None})
-def ended_webhook(request: HttpRequest, webhook_id: str) -> Response[bytes]:
+def ended_webhook(request: HttpRequest, webhook_id: FromPath[str]) -> Response[bytes]:
     """End a subscription; its log stays."""
     caller = _manager(request)
     with system_of(request).database.begin() as work:
@@ -71,7 +72,7 @@ def ended_webhook(request: HttpRequest, webhook_id: str) -> Response[bytes]:
     answers={200: ListOf[DeliveryView]},
     query=(Query(name="status", text="queued, delivered or failed"), *PAGING),
 )
-def deliveries(request: HttpRequest, webhook_id: str) -> Response[bytes]:
+def deliveries(request: HttpRequest, webhook_id: FromPath[str]) -> Response[bytes]:
     """What was posted to the URL, newest first, and how it was answered."""
     caller, system = _manager(request), system_of(request)
     status = choice(request, "status", STATUSES)
@@ -86,7 +87,9 @@ def deliveries(request: HttpRequest, webhook_id: str) -> Response[bytes]:
     answers={202: DeliveryView},
     errors=(409,),
 )
-def resent(request: HttpRequest, webhook_id: str, delivery_id: str, body: bytes) -> Response[bytes]:
+def resent(
+    request: HttpRequest, webhook_id: FromPath[str], delivery_id: FromPath[str], body: RawBody
+) -> Response[bytes]:
     """Post an event to the URL again."""
     caller = _manager(request)
 
