@@ -1,6 +1,6 @@
 """All tables. Times are in milliseconds since the epoch (UTC), money in minor units, JSON is text made by msgspec.
 
-The same definitions serve SQLite and PostgreSQL. A change here needs a migration (`migrations/versions`); a test compares the two.
+The same definitions serve SQLite and PostgreSQL. A change needs a migration (`migrations/versions`); a test compares the two.
 """
 
 from __future__ import annotations
