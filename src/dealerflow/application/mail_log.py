@@ -25,3 +25,5 @@ class MailLog(Protocol):
 
     def page(self, *, order: str | None, limit: int, before: str | None) -> list[LoggedMail]:
         """The newest first, from the one before the mail with id `before` on."""
+
+    def one(self, mail_id: str) -> LoggedMail | None: ...

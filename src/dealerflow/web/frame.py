@@ -64,7 +64,8 @@ class _Answering:
         if message["type"] == "http.response.start":
             self.status = message["status"]
             self.began = perf_counter()
-            headers = [*message["headers"], *self._headers]
+            own = {name.lower() for name, _ in message["headers"]}  # a page may have a policy of its own
+            headers = [*message["headers"], *(header for header in self._headers if header[0] not in own)]
             if not self._cacheable and not says_how_to_cache(message["headers"]):
                 headers.append((b"cache-control", b"no-store"))
             message["headers"] = headers

@@ -13,6 +13,7 @@ from litestar.datastructures import State
 from dealerflow.application.access import Access
 from dealerflow.application.letters import DocumentPrinter
 from dealerflow.application.links import Links
+from dealerflow.application.mail_archive import MailArchive, NoArchive
 from dealerflow.application.mail_log import MailLog
 from dealerflow.application.ports import Clock, Ids, MessageStore
 from dealerflow.application.work import Database, Pipelines
@@ -47,6 +48,7 @@ class WebSystem:
     queries: Queries
     store: MessageStore
     mails: MailLog
+    archive: MailArchive = field(default_factory=NoArchive)
     access: Access
     links: Links
     intake: Intake

@@ -48,3 +48,8 @@ class SqlMailLog:
             query = query.where(_m.id < before)
         with transaction(self._engine, "read") as connection:
             return [from_row(LoggedMail, row) for row in connection.execute(query)]
+
+    def one(self, mail_id: str) -> LoggedMail | None:
+        with transaction(self._engine, "read") as connection:
+            rows = connection.execute(_newest_first.where(_m.id == mail_id)).all()
+        return next((from_row(LoggedMail, row) for row in rows), None)
