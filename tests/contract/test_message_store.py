@@ -211,6 +211,14 @@ def test_turns_are_the_same_after_idle_groups_are_forgotten(subject: Subject) ->
     assert groups(subject.claim("mail")) == "baba"
 
 
+def test_a_group_that_still_waits_is_not_forgotten(subject: Subject) -> None:
+    first = subject.send("lines", "a", "a", "a")
+    subject.acknowledge(subject.claim("lines", 1))
+    subject.store.release(["one"], now=10**9)
+    later = subject.send("lines", "a")
+    assert ids(subject.claim("lines")) == first[1:] + later
+
+
 def test_messages_without_a_group_do_not_wait_for_each_other(subject: Subject) -> None:
     sent = subject.send("lines", "", "", "")
     assert ids(subject.claim("lines", 1)) == sent[:1]
