@@ -102,6 +102,11 @@ class SqlOrderQueries:
         with reading(self._engine) as connection:
             return count_of(connection, self._wanted(connection, reader.caller, wanted), most)
 
+    def is_stored(self, order_id: str) -> bool:
+        with reading(self._engine) as connection:
+            there = sa.select(sa.exists().where(t.orders.c.id == order_id))
+            return bool(connection.execute(there).scalar_one())
+
     def _show(
         self, connection: sa.Connection, facts: Sequence[OrderFacts], reader: Reader
     ) -> list[OrderView]:
@@ -177,7 +182,7 @@ def _buildable(connection: sa.Connection, line: str, model: str | None) -> tuple
 
 def _is_shown(caller: Caller, order: Order) -> bool:
     void = caller.customer_of == order.id and caller.link_number != order.link_number
-    return not void and caller.sees(order.id, order.dealership)
+    return not void and caller.sees(order.id, order.dealership, order.link_number)
 
 
 def _read(connection: sa.Connection, ids: Sequence[str]) -> list[OrderFacts]:
