@@ -57,7 +57,7 @@ def test_every_wrong_setting_is_named_with_its_place(tmp_path: Path) -> None:
         ),
         "DEALERFLOW_DATABSE_URL is no setting; did you mean DEALERFLOW_DATABASE_URL?",
         "DEALERFLOW_LOG_LEVEL: must be one of debug, error, info, warning",
-        "DEALERFLOW_PORT: must be a whole number from 1 to 65535",
+        "DEALERFLOW_PORT: must be a whole number from 0 to 65535",
         "DEALERFLOW_PUBLIC_URL: must be the pages' address, like https://cars.example.com",
         "DEALERFLOW_SECRET_KEY: must have at least 32 characters",
         "DEALERFLOW_WEBHOOKS_TO_PRIVATE_ADDRESSES: must be true or false",

@@ -25,6 +25,7 @@ from dealerflow.application.links import Links
 from dealerflow.application.payments import PaymentProvider
 from dealerflow.application.ports import Clock, Ids
 from dealerflow.application.reference import standard_data
+from dealerflow.composition.lazily import on_demand
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.pipeline.loader import load, standard
@@ -136,9 +137,7 @@ class System:
 
     @cached_property
     def printer(self) -> DocumentPrinter:
-        from dealerflow.adapters.documents.pdf import PdfPrinter
-
-        return PdfPrinter()
+        return on_demand(_printer)
 
     @property
     def maildir(self) -> Path:
@@ -165,26 +164,48 @@ class System:
 
     @cached_property
     def hasher(self) -> PasswordHasher:
-        from dealerflow.adapters.security.passwords import Argon2Hasher
+        return on_demand(_hasher)
 
-        return Argon2Hasher()
+
+def _hasher() -> PasswordHasher:
+    from dealerflow.adapters.security.passwords import Argon2Hasher
+
+    return Argon2Hasher()
+
+
+def _printer() -> DocumentPrinter:
+    from dealerflow.adapters.documents.pdf import PdfPrinter
+
+    return PdfPrinter()
 
 
 def prepare(system: System, *, demo: bool = False) -> None:
     """Migrate the database, give a new installation what it begins with, and make the queues known.
 
-    Any number of processes may do so at once. Raises Outage while the database is away.
+    Any number of processes may do so at once; where all is as it should be nothing is written. Raises Outage
+    while the database is away.
     """
     schema.upgrade(system.engine)
-    system.pipelines.store(system.clock.now())
+    if system.pipelines.current.id not in system.pipelines.stored():
+        system.pipelines.store(system.clock.now())
+    with system.database.read() as work:
+        begun, has_catalogue = bool(work.reference.plants()), work.reference.catalogue() is not None
+    if not begun or (demo and not has_catalogue):
+        _begin(system, demo)
+    with system.database.read() as work:
+        lines = {dealership.delivery_line for dealership in work.reference.dealerships()}
+    needed = {*queues.POLICIES, *map(queues.deliveries, lines)}
+    if missing := needed - set(system.store.queues()):
+        system.store.declare(sorted(missing))
+
+
+def _begin(system: System, demo: bool) -> None:
     with system.database.begin() as work:
         standard_data(work)
         if demo:
             from dealerflow.composition.demo import load as load_demo
 
             load_demo(work, system.hasher)
-        lines = {dealership.delivery_line for dealership in work.reference.dealerships()}
-    system.store.declare([*queues.POLICIES, *map(queues.deliveries, sorted(lines))])
 
 
 def web_lock(system: System) -> FileLock:

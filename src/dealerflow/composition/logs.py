@@ -1,46 +1,55 @@
-"""Logs: one line for each event, to stderr. What customers entered is never in them, ids are."""
+"""Logs: one line for each event, as key=value pairs, to stderr. What customers entered is never in them, ids
+are.
+
+Of the standard library alone: every process logs, and a logging library costs each of them more memory than
+its work is worth.
+"""
 
 from __future__ import annotations
 
 import logging
 import sys
-from typing import Any
+from datetime import UTC, datetime
 
-import structlog
+NOISY = ("alembic", "fontTools", "httpcore", "httpx", "uvicorn")
+_QUOTED = str.maketrans({'"': r"\"", "\\": r"\\", "\n": r"\n", "\r": r"\r", "\t": r"\t"})
 
-NOISY = ("alembic", "fontTools", "httpcore", "httpx", "uvicorn.access")
+
+class OneLine(logging.Formatter):
+    """`timestamp=… level=… part=… event="…" logger=… exception="…"`; line breaks are written as backslash
+    and n.
+    """
+
+    def __init__(self, part: str) -> None:
+        super().__init__()
+        self._part = part
+
+    def format(self, record: logging.LogRecord) -> str:
+        """See the class."""
+        at = datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds")
+        pairs = {
+            "timestamp": at.replace("+00:00", "Z"),
+            "level": record.levelname.lower(),
+            "part": self._part,
+            "event": record.getMessage(),
+            "logger": record.name,
+        }
+        if record.exc_info:
+            pairs["exception"] = self.formatException(record.exc_info)
+        return " ".join(f"{key}={_value(text)}" for key, text in pairs.items())
 
 
 def configure(level: str, part: str) -> None:
-    """Let everything that this process logs go to stderr. `part` is who writes: web, worker …"""
-
-    def add_part(_logger: Any, _method: str, event: Any) -> Any:
-        event["part"] = part
-        return event
-
-    shared: list[structlog.typing.Processor] = [
-        structlog.stdlib.add_log_level,
-        structlog.processors.TimeStamper(fmt="iso", utc=True),
-        add_part,
-        structlog.processors.format_exc_info,
-    ]
-    formatter = structlog.stdlib.ProcessorFormatter(
-        foreign_pre_chain=[structlog.stdlib.add_logger_name, *shared],
-        processors=[
-            structlog.stdlib.ProcessorFormatter.remove_processors_meta,
-            structlog.processors.LogfmtRenderer(key_order=["timestamp", "level", "part", "event"]),
-        ],
-    )
+    """Let everything that this process logs go to stderr. `part` is who writes: web, worker, supervisor …"""
     handler = logging.StreamHandler(sys.stderr)
-    handler.setFormatter(formatter)
+    handler.setFormatter(OneLine(part))
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level.upper())
     for name in NOISY:
         logging.getLogger(name).setLevel(logging.WARNING)
-    structlog.configure(
-        processors=[*shared, structlog.stdlib.ProcessorFormatter.wrap_for_formatter],
-        logger_factory=structlog.stdlib.LoggerFactory(),
-        wrapper_class=structlog.stdlib.BoundLogger,
-        cache_logger_on_first_use=True,
-    )
+
+
+def _value(text: str) -> str:
+    plain = text.isprintable() and text and not set(text) & set(' "\\=')
+    return text if plain else f'"{text.translate(_QUOTED)}"'

@@ -20,10 +20,10 @@ import msgspec
 from msgspec import Meta
 from msgspec.structs import FieldInfo, fields, replace
 
+from dealerflow.composition.address import last_address, own_address
 from dealerflow.domain.errors import DealerflowError
 
 FILE = "dealerflow.toml"
-ADDRESS_FILE = "run/address"  # written by `serve`
 SECRET_FILE = "secret.key"  # noqa: S105 - the file's name, not the secret
 PREFIX = "DEALERFLOW_"
 NOT_SETTINGS = ("DATA", "DEBUG")  # read by the command line itself
@@ -75,7 +75,9 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         LogLevel, Meta(description="The least that is logged: `debug`, `info`, `warning` or `error`.")
     ] = "info"
     host: Annotated[str, Meta(description="The address that `serve` listens on.")] = "127.0.0.1"
-    port: Annotated[int, Meta(ge=1, le=65535, description="The port that `serve` listens on.")] = 8000
+    port: Annotated[
+        int, Meta(ge=0, le=65535, description="The port that `serve` listens on; 0 takes a free one.")
+    ] = 8000
     pipeline: Annotated[
         str,
         Meta(
@@ -237,22 +239,10 @@ def _completed(settings: Settings) -> Settings:
     url = settings.database_url or f"sqlite:///{settings.data / 'dealerflow.db'}"
     for short in ("postgres://", "postgresql://"):
         url = f"postgresql+psycopg://{url.removeprefix(short)}" if url.startswith(short) else url
-    public_url = settings.public_url or _last_address(settings.data) or own_address(settings)
+    public_url = (
+        settings.public_url or last_address(settings.data) or own_address(settings.host, settings.port)
+    )
     return replace(settings, database_url=url, public_url=public_url.rstrip("/"))
-
-
-def _last_address(data: Path) -> str:
-    try:
-        return (data / ADDRESS_FILE).read_text("utf-8").strip()
-    except OSError:
-        return ""
-
-
-def own_address(settings: Settings) -> str:
-    """Where a browser on this machine finds what `serve` listens on."""
-    everywhere = settings.host in ("0.0.0.0", "::")  # noqa: S104 - compared, not listened on
-    host = "127.0.0.1" if everywhere else f"[{settings.host}]" if ":" in settings.host else settings.host
-    return f"http://{host}:{settings.port}"
 
 
 def secret_of(settings: Settings) -> str:

@@ -13,6 +13,7 @@ from dealerflow.adapters.security.passwords import random_id
 from dealerflow.application.access import Access
 from dealerflow.application.upkeep import Upkeep
 from dealerflow.composition.embedded import SPOOL, System, spool_file
+from dealerflow.web import pages
 from dealerflow.web.app import make_app
 from dealerflow.web.intake import Intake
 from dealerflow.web.system import WebSystem
@@ -22,12 +23,13 @@ class WebProcess:
     """The application (`app`) and its `spool`, to be opened before and closed after it runs. `web_lock` must
     be held.
 
-    `prepared` is set when the database has been prepared.
+    `prepared` is to be set when the database has been prepared, `stopping` when the process was told to stop.
     """
 
     def __init__(self, system: System) -> None:
         self.spool = SpoolWriter(spool_file(system), committed=lambda: system.bell.ring([SPOOL]))
         self.prepared = threading.Event()
+        self.stopping = threading.Event()
         access = Access(
             secret=system.secret,
             store=SqlAccess(system.engine),
@@ -60,7 +62,9 @@ class WebProcess:
                 public_url=system.settings.public_url,
                 ring=system.bell.ring,
                 prepared=self._is_prepared,
-            )
+                stopping=self.stopping,
+            ),
+            pages=pages.ROUTES,
         )
 
     def _is_prepared(self) -> bool:

@@ -12,33 +12,32 @@ from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Livene
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.embedded.steps import Steps
 from dealerflow.adapters.embedded.wake import FifoListener, Wake
-from dealerflow.adapters.embedded.webhooks import SignedPosts
 from dealerflow.adapters.embedded.worker import Worker
 from dealerflow.application import queues
 from dealerflow.application.functions import CallFunctions
 from dealerflow.application.handlers import finder, handler_table
 from dealerflow.application.handling import HandlerFor
-from dealerflow.application.happenings import DeliverWebhooks
+from dealerflow.application.happenings import DeliverWebhooks, WebhookSender
 from dealerflow.application.mailing import SendMails
 from dealerflow.application.payments import TakePayments
 from dealerflow.composition.embedded import SPOOL, System, spool_file
+from dealerflow.composition.lazily import on_demand
 
 if TYPE_CHECKING:
     from dealerflow.adapters.embedded.postgres import PostgresListener
 
 
 class WorkerProcess:
-    """A worker with all that wakes it. Its `steps` and its `drainer` can also be taken by hand, without `run`."""
+    """A worker with all that wakes it. Its `steps` and its `drainer` can also be taken by hand, without
+    `run`.
+    """
 
     def __init__(
         self, system: System, *, only: Collection[str] | None = None, without: Collection[str] = ()
     ) -> None:
         """`only` and `without`: names or patterns of queues; None is all of them."""
         self._wake = Wake()
-        self._posts = SignedPosts(
-            clock=system.clock, private_for_dealerships=system.settings.webhooks_to_private_addresses
-        )
-        liveness, handler_for = _liveness(system), _handler_for(system, self._posts)
+        liveness, handler_for = _liveness(system), _handler_for(system)
         random = secrets.SystemRandom().random
         self.steps = Steps(
             store=system.store,
@@ -84,14 +83,13 @@ class WorkerProcess:
         finally:
             for listener in self._listeners:
                 listener.stop()
-            self._posts.close()
 
     def stop(self) -> None:
         """Claim nothing more."""
         self._worker.stop()
 
 
-def _handler_for(system: System, posts: SignedPosts) -> HandlerFor:
+def _handler_for(system: System) -> HandlerFor:
     """Which message is worked by what, with everything that handlers reach outside."""
     mails = SendMails(
         system.letters, system.printer, system.mailer, system.links, sender=system.settings.mail_from
@@ -101,8 +99,16 @@ def _handler_for(system: System, posts: SignedPosts) -> HandlerFor:
             payments=TakePayments(system.provider),
             mails=mails,
             functions=CallFunctions(InstalledFunctions()),
-            webhooks=DeliverWebhooks(posts),
+            webhooks=DeliverWebhooks(on_demand(lambda: _posts(system))),
         )
+    )
+
+
+def _posts(system: System) -> WebhookSender:
+    from dealerflow.adapters.embedded.webhooks import SignedPosts
+
+    return SignedPosts(
+        clock=system.clock, private_for_dealerships=system.settings.webhooks_to_private_addresses
     )
 
 

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from http import HTTPStatus
 from typing import Any
 
 import msgspec
-import structlog
 from litestar import Response
 from litestar.exceptions import HTTPException
 
@@ -39,7 +39,7 @@ STATUS: dict[type[DealerflowError], int] = {
 # Those that are told apart by more than their status.
 FINER: tuple[type[DealerflowError], ...] = (PriceChanged, KeyReused)
 
-_log = structlog.get_logger("dealerflow.web")
+_log = logging.getLogger(__name__)
 _encode = msgspec.json.Encoder(enc_hook=str).encode
 
 
@@ -103,7 +103,7 @@ def plain_problem(
 def unexpected_problem(error: Exception, route: str, instance: str, ids: Ids) -> ProblemAnswer:
     """A fault of ours. The id ties what the caller sees to the log; nothing of the inside is told."""
     failure = ids.new("err")
-    _log.error("request failed", id=failure, route=route, exc_info=error)
+    _log.error("%s failed: %s", route, failure, exc_info=error)
     return plain_problem(500, f"Something went wrong here; it was logged as {failure}.", instance)
 
 
@@ -152,7 +152,7 @@ def _headers(error: DealerflowError, status: int) -> dict[str, str]:
 
 def _of_core(request: HttpRequest, error: DealerflowError) -> Response[bytes]:
     if status_of(error) == 503:
-        _log.warning("unavailable", path=request.scope.get("path_template"), reason=error.detail)
+        _log.warning("%s unavailable: %s", request.scope.get("path_template"), error.detail)
     return _response(problem_of(error, request.url.path))
 
 

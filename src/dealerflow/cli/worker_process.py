@@ -1,0 +1,50 @@
+"""`python -m dealerflow.cli.worker_process PLAN`: a worker under `dealerflow serve`. `dealerflow work` runs
+the same.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from collections.abc import Collection
+
+from dealerflow.cli.plan import given_plan
+from dealerflow.cli.processes import prepare_when_possible, run_to_the_end, tie_to_parent
+from dealerflow.composition.embedded import System
+from dealerflow.composition.logs import configure
+from dealerflow.composition.settings import Settings, settings_of
+from dealerflow.composition.worker import WorkerProcess
+
+
+def work(settings: Settings, *, only: Collection[str] | None, without: Collection[str]) -> None:
+    """Work these queues until SIGTERM (or, in a terminal, Ctrl-C), then finish what is in hand."""
+    stopping = threading.Event()
+    system = System(settings)
+    worker = WorkerProcess(system, only=only, without=without)
+
+    def stop(_number: int, _frame: object) -> None:
+        stopping.set()
+        # Not here: a handler runs between two steps of the main thread, which may hold what `stop` waits for.
+        threading.Thread(target=worker.stop, daemon=True).start()
+
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, stop)
+    try:
+        if prepare_when_possible(system, stopping):
+            worker.run()
+    finally:
+        system.close()
+
+
+def main() -> None:
+    plan = given_plan()
+    tie_to_parent()
+    settings = settings_of(plan.directory, os.environ)
+    configure(settings.log_level, "worker")
+    work(settings, only=plan.only, without=plan.without)
+
+
+if __name__ == "__main__":
+    run_to_the_end(main)
