@@ -99,9 +99,7 @@ def once(kept: KeptAnswers, call: Call, run: Callable[[], Answer], *, now: int) 
 def repeated(earlier: Kept, request: str) -> Answer:
     """The answer that was given before. Raises KeyReused if that was to another body."""
     if earlier.request != request:
-        raise Invalid(
-            [Fault("", "this Idempotency-Key was used with another body; take a new key for a new call")]
-        )
+        raise KeyReused
     return earlier.answer
 
 
