@@ -12,7 +12,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format bench lock clean
+.PHONY: help install run test check format docs bench lock clean
 
 help: ## Show this list
 	@echo "Dealerflow: make TARGET"
@@ -39,6 +39,10 @@ format: ## Format the code and mend what the linter can mend
 	@scripts/install test
 	@$(BIN)/ruff format
 	@$(BIN)/ruff check --fix
+
+docs: ## Write those pages of the documentation anew that are made from the program
+	@scripts/install test
+	@$(BIN)/python -m scripts.reference
 
 bench: ## Measure, and write the results with the machine they were measured on
 	@scripts/install test

@@ -122,4 +122,4 @@ def test_an_empty_secret_file_is_not_taken_for_a_secret(tmp_path: Path) -> None:
 
 def test_the_reference_says_what_the_settings_are() -> None:
     written = (ROOT / "docs" / "reference" / "settings.md").read_text("utf-8")
-    assert written == reference(), "run: .venv/bin/python scripts/write-reference"
+    assert written == reference(), "run: make docs"
