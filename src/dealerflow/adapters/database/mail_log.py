@@ -51,5 +51,5 @@ class SqlMailLog:
 
     def one(self, mail_id: str) -> LoggedMail | None:
         with transaction(self._engine, "read") as connection:
-            rows = connection.execute(_newest_first.where(_m.id == mail_id)).all()
-        return next((from_row(LoggedMail, row) for row in rows), None)
+            found = connection.execute(_newest_first.where(_m.id == mail_id))
+            return next((from_row(LoggedMail, row) for row in found), None)
