@@ -44,7 +44,7 @@ class Upkeep:
         self, *, intake: Taker, spool: Spool, feed: IntakeFeed, access: Access, clock: Clock
     ) -> None:
         self._intake = intake
-        self._spool = spool
+        self.spool = spool
         self._feed = feed
         self._access = access
         self._clock = clock
@@ -54,16 +54,16 @@ class Upkeep:
 
     def begin(self) -> None:
         """Take up the snapshot that was kept, so that orders can be taken before the database answers. Raises Unavailable."""
-        kept = self._spool.snapshot()
+        kept = self.spool.snapshot()
         if kept is not None and self._intake.snapshot is None:
             with suppress(msgspec.MsgspecError):  # an older version's; the database has another
                 self._intake.snapshot = _decoder.decode(kept[1])
 
     def backlog(self, *, now: int) -> Backlog:
         """The orders in the spool that are not processed yet. Any thread may ask. Raises Outage."""
-        drained = self._feed.drained(self._spool.id)
-        waiting = max(0, self._spool.last - drained)
-        oldest = self._spool.sent_at(drained + 1) if waiting else None
+        drained = self._feed.drained(self.spool.id)
+        waiting = max(0, self.spool.last - drained)
+        oldest = self.spool.sent_at(drained + 1) if waiting else None
         return Backlog(
             waiting=waiting, oldest_age_s=max(0, now - oldest) / 1000 if oldest is not None else 0.0
         )
@@ -77,7 +77,7 @@ class Upkeep:
             self.database_trouble = None
         except Outage as outage:
             self.database_trouble = outage.detail
-        self._write_again()
+        self.write_again()
 
     def _refresh(self) -> None:
         number = self._feed.snapshot_number()
@@ -91,9 +91,9 @@ class Upkeep:
         self._keep(newest)
 
     def _prune(self) -> None:
-        drained = self._feed.drained(self._spool.id)
+        drained = self._feed.drained(self.spool.id)
         if drained > self._pruned:
-            self._spool.prune(drained)
+            self.spool.prune(drained)
             self._pruned = drained
 
     def _tidy(self) -> None:
@@ -101,11 +101,11 @@ class Upkeep:
         if now - self._tidied_at < TIDY_EVERY_MS:
             return
         self._tidied_at = now
-        self._spool.expire_keys(now - KEPT_MS)
+        self.spool.expire_keys(now - KEPT_MS)
         self._feed.forget_old_calls(now - KEPT_MS)
         self._access.forget_ended()
 
-    def _write_again(self) -> None:
+    def write_again(self) -> None:
         """Where nothing could be written, try: nobody sends orders to an intake that is not ready."""
         if (
             self._intake.trouble is not None
@@ -116,7 +116,7 @@ class Upkeep:
 
     def _keep(self, snapshot: Snapshot) -> bool:
         try:
-            self._spool.put_snapshot(snapshot.number, msgspec.json.encode(snapshot))
+            self.spool.put_snapshot(snapshot.number, msgspec.json.encode(snapshot))
         except Unavailable as error:
             self._intake.trouble = error.detail
             return False
