@@ -30,7 +30,9 @@ def test_a_decision_tells_context_decision_consequences_and_alternatives(decisio
 def test_the_list_names_every_decision_by_its_title() -> None:
     listed = dict(
         re.findall(
-            r"^\| \[\d{4}\]\((\S+)\) \| (.+) \|$", (DOCS / "decisions" / "README.md").read_text("utf-8"), re.MULTILINE
+            r"^\| \[\d{4}\]\((\S+)\) \| (.+) \|$",
+            (DOCS / "decisions" / "README.md").read_text("utf-8"),
+            re.MULTILINE,
         )
     )
     titles = {path.name: path.read_text("utf-8").splitlines()[0][7:] for path in DECISIONS}
