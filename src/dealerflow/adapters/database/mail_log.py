@@ -50,6 +50,7 @@ class SqlMailLog:
             return [from_row(LoggedMail, row) for row in connection.execute(query)]
 
     def one(self, mail_id: str) -> LoggedMail | None:
+        query: sa.Select[Any] = _newest_first.where(_m.id == mail_id)
         with transaction(self._engine, "read") as connection:
-            found = connection.execute(_newest_first.where(_m.id == mail_id))
-            return next((from_row(LoggedMail, row) for row in found), None)
+            row = connection.execute(query).one_or_none()
+            return None if row is None else from_row(LoggedMail, row)
