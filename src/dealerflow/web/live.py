@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Callable
 from threading import Event as Flag
 
 import msgspec
@@ -27,18 +27,27 @@ _HEARTBEAT = b": still here\n\n"
 class Live:
     """Streams of events. Belongs to one event loop; looks at the database only while somebody watches."""
 
-    def __init__(self, events: EventQueries, stopping: Flag) -> None:
+    def __init__(
+        self,
+        events: EventQueries,
+        stopping: Flag,
+        *,
+        look_every_s: float = LOOK_EVERY_S,
+        most_streams: int = MOST_STREAMS,
+    ) -> None:
         """When `stopping` is set, every stream ends."""
         self._events = events
         self._stopping = stopping
+        self._look_every_s = look_every_s
+        self._most_streams = most_streams
         self._watching: set[asyncio.Queue[EventView | None]] = set()
         self._position = 0
         self._looking: asyncio.Task[None] | None = None
 
-    async def stream(self, wanted: EventFilter, after: int | None) -> AsyncIterator[bytes]:
+    async def stream(self, wanted: EventFilter, after: int | None) -> AsyncGenerator[bytes, None]:
         """Server-sent events behind position `after` (None: from now on). Raises Unavailable when too many watch, and Outage."""
-        if len(self._watching) >= MOST_STREAMS:
-            raise Unavailable(f"{MOST_STREAMS} streams are open already; ask GET /events instead", 30)
+        if len(self._watching) >= self._most_streams:
+            raise Unavailable(f"{self._most_streams} streams are open already; ask GET /events instead", 30)
         heard: asyncio.Queue[EventView | None] = asyncio.Queue(WAITING_EVENTS)
         self._watching.add(heard)
         try:
@@ -51,7 +60,7 @@ class Live:
 
     async def _told(
         self, wanted: EventFilter, position: int, heard: asyncio.Queue[EventView | None]
-    ) -> AsyncIterator[bytes]:
+    ) -> AsyncGenerator[bytes, None]:
         try:
             yield _HEARTBEAT  # so that the client knows at once that it is listening
             more = True
@@ -77,7 +86,7 @@ class Live:
     async def _look_again_and_again(self) -> None:
         try:
             while self._watching and not self._stopping.is_set():
-                await asyncio.sleep(LOOK_EVERY_S)
+                await asyncio.sleep(self._look_every_s)
                 with contextlib.suppress(Outage):  # nothing can have happened, as far as one can tell
                     await self._look()
         finally:
