@@ -8,7 +8,7 @@ holds an older snapshot fetches the new one.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import TYPE_CHECKING, Literal, Protocol
+from typing import TYPE_CHECKING, Literal, Protocol, get_args
 
 import msgspec
 
@@ -21,6 +21,7 @@ if TYPE_CHECKING:  # a unit of work has its reference data, so at run time `work
     from dealerflow.domain.quality import DefectCode
 
 SubscriberKind = Literal["role", "address", "url", "queue"]
+SUBSCRIBER_KINDS: tuple[str, ...] = get_args(SubscriberKind)
 
 
 class Plant(msgspec.Struct, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ new, changes what has the same id, and gives the number of rows. It raises Inval
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Annotated
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
@@ -28,12 +29,12 @@ from dealerflow.application.import_files import (
     whole,
     yes_no,
 )
-from dealerflow.application.reference import Plant
+from dealerflow.application.reference import SUBSCRIBER_KINDS, Plant, Subscription
 from dealerflow.application.work import Dealership, Line, Seller, UnitOfWork
 from dealerflow.domain.billing import DEFAULT_TERMS, MAX_RATE, Term, terms_faults
 from dealerflow.domain.catalogue import Code, Currency
 from dealerflow.domain.catalogue_files import read_catalogue
-from dealerflow.domain.errors import Fault, Invalid
+from dealerflow.domain.errors import Fault, Invalid, NotFound
 from dealerflow.domain.intake import email_problem
 from dealerflow.domain.languages import Language
 from dealerflow.domain.people import ROLES, SCOPE_OF, Account, Membership
@@ -403,3 +404,43 @@ def _membership_faults(
     elif membership.scope and kind and membership.scope not in scopes[kind]:
         known = ", ".join(scopes[kind]) or "none yet"
         yield Fault(f"{pointer}/scope", f'there is no {kind} "{membership.scope}"; there are: {known}')
+
+
+# --- topics
+# --------------------------------------------------------------------------------------------------------------
+
+_TOPIC = re.compile(r"[a-z][a-z0-9-]{0,59}")
+
+
+def put_subscription(work: UnitOfWork, topic: str, kind: str, target: str) -> None:
+    """Subscribe a role, address, URL or queue to a topic. Raises Invalid."""
+    faults = [] if _TOPIC.fullmatch(topic) else [Fault("/topic", "must be small letters, digits and hyphens")]
+    if kind not in SUBSCRIBER_KINDS:
+        faults.append(Fault("/kind", f"must be one of: {', '.join(SUBSCRIBER_KINDS)}"))
+    elif said := _target_problem(kind, target):
+        faults.append(Fault("/target", said))
+    if faults:
+        raise Invalid(faults)
+    work.reference.subscribe(msgspec.convert({"topic": topic, "kind": kind, "target": target}, Subscription))
+
+
+def remove_subscription(work: UnitOfWork, topic: str, kind: str, target: str) -> None:
+    """End a subscription. Raises NotFound."""
+    known = [
+        held
+        for held in work.reference.subscriptions()
+        if (held.topic, held.kind, held.target) == (topic, kind, target)
+    ]
+    if not known:
+        raise NotFound(f"nothing of {topic} goes to the {kind} {target}")
+    work.reference.unsubscribe(known[0])
+
+
+def _target_problem(kind: str, target: str) -> str | None:
+    if kind == "role":
+        return None if target in ROLES else f"must be one of: {', '.join(ROLES)}"
+    if kind == "address":
+        return email_problem(target)
+    if kind == "url":
+        return None if re.fullmatch(r"https?://[^\s]+", target) else "must begin with https:// or http://"
+    return None if _TOPIC.fullmatch(target) else "must be small letters, digits and hyphens"

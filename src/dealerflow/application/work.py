@@ -1,7 +1,8 @@
-"""The unit of work: one message, one transaction. What a handler writes, sends and notes commits together, at the edge.
+"""The unit of work: one message, one transaction. What a handler writes, sends and notes commits together,
+at the edge.
 
-A unit of work gathers what it is told to add and writes it in bulk before it commits, so that a batch of messages costs a few
-statements. What one handler changed is seen by the next one in the same unit.
+A unit of work gathers what it is told to add and writes it in bulk before it commits, so that a batch of
+messages costs a few statements. What one handler changed is seen by the next one in the same unit.
 """
 
 from __future__ import annotations
@@ -32,7 +33,9 @@ RecipientKind = Literal["customer", "dealership", "account", "address"]
 
 
 class Seller(msgspec.Struct, frozen=True, kw_only=True):
-    """The legal entity behind a dealership. `tax_rate` in basis points, `number_prefix` begins its document numbers."""
+    """The legal entity behind a dealership. `tax_rate` in basis points, `number_prefix` begins its document
+    numbers.
+    """
 
     id: str
     name: str
@@ -99,7 +102,9 @@ class QualityFailure(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class Payment(msgspec.Struct, frozen=True, kw_only=True):
-    """Money of a customer. `amount` in minor units; `reference` is the provider's, `reason` says why it was declined."""
+    """Money of a customer. `amount` in minor units; `reference` is the provider's, `reason` says why it was
+    declined.
+    """
 
     id: str
     order_id: str
@@ -186,12 +191,15 @@ class Orders(Protocol):
         """The newest revision."""
 
     def claim_step(self, order: Order, outcome: str, by: str) -> bool:
-        """Claim `order.step` for this outcome; False if the step is over or was decided. Also stores `line_place`."""
+        """Claim `order.step` for this outcome; False if the step is over or was decided. Also stores
+        `line_place`.
+        """
 
     def enter(
         self, order: Order, left: str, *, outcome: str | None, by: str, closes: bool, silent: bool = False
     ) -> bool:
-        """Write the order's new state and step if it still stands at step `left`, and note the entry; False if it doesn't.
+        """Write the order's new state and step if it still stands at step `left`, and note the entry; False
+        if it doesn't.
 
         `closes`: nothing follows this state. `silent`: its actions were left out.
         """
@@ -218,7 +226,11 @@ class Orders(Protocol):
     def renew_link(self, order_id: str) -> int:
         """Make the customer's link void; the number of the new one."""
 
-    def move_pipeline(self, order_id: str, step: str, pipeline: str) -> bool: ...
+    def move_pipeline(self, order_id: str, step: str, pipeline: str) -> bool:
+        """Compare-and-set: False unless the order still waits, undecided, in this step."""
+
+    def following(self, pipeline: str, *, after: str, limit: int) -> list[Order]:
+        """Orders that follow this pipeline, by id, from the one after `after` on."""
 
 
 class Factory(Protocol):
@@ -340,7 +352,9 @@ class Happenings(Protocol):
         """The move with which the order entered this step."""
 
     def publish(self, event_ids: Sequence[str]) -> list[Event]:
-        """Give those that have none their positions, in order of recording; those that got one. One publisher at a time."""
+        """Give those that have none their positions, in order of recording; those that got one. One
+        publisher at a time.
+        """
 
     def add_mail(self, mail: Mail) -> None: ...
 

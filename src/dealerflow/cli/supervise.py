@@ -67,10 +67,15 @@ def listen(host: str, port: int) -> socket.socket:
         listening = socket.create_server(address[:2], family=family, backlog=WAITING_CONNECTIONS)
     except OSError as error:
         raise CannotListen(
-            f"cannot listen on {host}, port {port}: {error.strerror}; "
+            f"cannot listen on {host}, port {port}: {_reason(error)}; "
             "choose another with --host and --port, or stop what uses it"
         ) from error
     return listening
+
+
+def _reason(error: OSError) -> str:
+    in_words = error.errno is not None and not isinstance(error, socket.gaierror)
+    return os.strerror(error.errno or 0) if in_words else str(error.strerror)
 
 
 if __name__ == "__main__":

@@ -7,13 +7,17 @@ from __future__ import annotations
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from dealerflow.adapters.database import schema
-from dealerflow.adapters.database.engine import open_engine
+from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.adapters.database.pipelines import PipelineLibrary
+from dealerflow.adapters.database.spool_positions import drained_to
+from dealerflow.adapters.database.tables import orders
 from dealerflow.adapters.database.unit_of_work import SqlDatabase
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.system import SystemClock, TimeIds
@@ -23,16 +27,20 @@ from dealerflow.application.access import PasswordHasher
 from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
 from dealerflow.application.links import Links
 from dealerflow.application.payments import PaymentProvider
-from dealerflow.application.ports import Clock, Ids
+from dealerflow.application.ports import Clock, Ids, QueueFigures
 from dealerflow.application.reference import standard_data
 from dealerflow.composition.lazily import on_demand
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
+from dealerflow.domain.messages import PlaceOrder
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.pipeline.loader import load, standard
 from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
 
 # Adapters that only one kind of process needs are imported where they are made: each costs memory and
 # start-up time. ruff: noqa: PLC0415
+
+if TYPE_CHECKING:
+    from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 
 SPOOL = "spool"  # what the drainer waits on, beside the queues
 
@@ -163,6 +171,15 @@ class System:
         return TestCard()
 
     @cached_property
+    def spool_reader(self) -> SqliteSpoolReader:
+        """Intake's store, read beside the web process."""
+        from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
+
+        reader = SqliteSpoolReader(spool_file(self))
+        self._closing.callback(reader.close)
+        return reader
+
+    @cached_property
     def hasher(self) -> PasswordHasher:
         return on_demand(_hasher)
 
@@ -218,6 +235,34 @@ def spool_file(system: System) -> Path:
     return system.settings.data / "intake.db"
 
 
+def queue_figures(system: System) -> list[QueueFigures]:
+    """Every queue, by name, as the API tells them: `orders` counts what waits in intake's spool too. Raises
+    Outage.
+    """
+    now = system.clock.now()
+    spool = system.spool_reader
+    with system.database.read() as work:
+        drained = drained_to(work.connection, spool.spool)
+    first = spool.read(drained, 1)
+    waiting = max(0, spool.last() - drained)
+    age = 0.0
+    if first and isinstance(first[0].message, PlaceOrder):
+        age = max(0, now - first[0].message.new.at) / 1000
+    return [
+        replace(one, waiting=one.waiting + waiting, oldest_age_s=max(one.oldest_age_s, age))
+        if one.name == queues.ORDERS
+        else one
+        for one in system.store.figures(now=now)
+    ]
+
+
 def stored_pipelines(system: System) -> list[Pipeline]:
     """Every pipeline that an order of this installation may follow, oldest first."""
     return [system.pipelines.get(pipeline_id) for pipeline_id in system.pipelines.stored()]
+
+
+def orders_by_pipeline(system: System) -> dict[str, int]:
+    """How many orders follow each version."""
+    counted = sa.select(orders.c.pipeline, sa.func.count()).group_by(orders.c.pipeline)
+    with transaction(system.engine, "read") as connection:
+        return {str(pipeline): int(count) for pipeline, count in connection.execute(counted)}

@@ -9,7 +9,6 @@ from typing import TYPE_CHECKING
 from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.functions import InstalledFunctions
 from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Liveness
-from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.embedded.steps import Steps
 from dealerflow.adapters.embedded.wake import FifoListener, Wake
 from dealerflow.adapters.embedded.worker import Worker
@@ -20,7 +19,7 @@ from dealerflow.application.handling import HandlerFor
 from dealerflow.application.happenings import DeliverWebhooks, WebhookSender
 from dealerflow.application.mailing import SendMails
 from dealerflow.application.payments import TakePayments
-from dealerflow.composition.embedded import SPOOL, System, spool_file
+from dealerflow.composition.embedded import SPOOL, System
 from dealerflow.composition.lazily import on_demand
 
 if TYPE_CHECKING:
@@ -48,7 +47,7 @@ class WorkerProcess:
             random=random,
         )
         self.drainer = Drainer(
-            SqliteSpoolReader(spool_file(system)),
+            system.spool_reader,
             database=system.database,
             store=system.store,
             handler_for=handler_for,

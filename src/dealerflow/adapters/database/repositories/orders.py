@@ -181,6 +181,11 @@ class SqlOrders:
             raise NotFound(f"there is no order {order_id}")
         return int(number)
 
+    def following(self, pipeline: str, *, after: str, limit: int) -> list[Order]:
+        o = t.orders.c
+        page = sa.select(t.orders).where(o.pipeline == pipeline, o.id > after).order_by(o.id).limit(limit)
+        return [from_row(Order, row, json=_JSON) for row in self._session.run(page, touches=(t.orders,))]
+
     def move_pipeline(self, order_id: str, step: str, pipeline: str) -> bool:
         o = t.orders.c
         waits = (o.id == order_id, o.step == step, o.decision.is_(None))

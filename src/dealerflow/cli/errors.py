@@ -1,0 +1,47 @@
+"""What a person has done wrong is said without a traceback: exit status 2 for wrong usage and settings, 1
+for everything else.
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+from dealerflow.domain.errors import DealerflowError, Invalid
+
+
+class Commands(TyperGroup):
+    """All commands, with errors of the core turned into messages. `DEALERFLOW_DEBUG=1` shows tracebacks."""
+
+    def invoke(self, ctx: Any) -> Any:
+        """Run a command."""
+        try:
+            return super().invoke(ctx)
+        except DealerflowError as error:
+            if os.environ.get("DEALERFLOW_DEBUG"):
+                raise
+            say(error)
+            raise typer.Exit(status_of(error)) from None
+
+
+def say(error: DealerflowError) -> None:
+    """Tell on stderr what is wrong; every fault of an input on a line of its own."""
+    lines = [error.detail]
+    if isinstance(error, Invalid) and error.faults:
+        lines = [f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults]
+    sys.stderr.write("\n".join(lines) + "\n")
+
+
+def status_of(error: DealerflowError) -> int:
+    """The exit status for this error."""
+    from dealerflow.composition.settings import WrongSetting
+
+    return 2 if isinstance(error, WrongSetting | WrongUsage) else 1
+
+
+class WrongUsage(DealerflowError):
+    """The command cannot be used like this."""

@@ -1,0 +1,105 @@
+"""`audit`, `backup`, `restore` and `openapi`: keeping an installation."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dealerflow.cli.options import DEFAULT_DATA, Data, Json, opened
+
+POSTGRES_BACKUP = (
+    "The database is PostgreSQL: now copy it with its own tools (pg_dump), after this and not before."
+)
+
+
+def audit(
+    repair: Annotated[bool, typer.Option("--repair", help="Put right what can be put right safely.")] = False,
+    as_json: Json = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Check that everything that was accepted has what belongs to it. Exit status 1 where something is wrong."""
+    import msgspec
+
+    from dealerflow.adapters.database.audit.auditor import SqlAuditor
+    from dealerflow.cli.output import say_json, show
+
+    with opened(data) as system:
+        report = SqlAuditor(system.database, system.pipelines, system.spool_reader).audit(repair=repair)
+    if as_json:
+        say_json({**msgspec.to_builtins(report), "clean": report.clean})
+    else:
+        checked = ", ".join(f"{count} {what}" for what, count in report.checked.items())
+        print(f"checked: {checked or 'nothing'}")
+        for what, count in report.pending.items():
+            print(f"pending: {what}: {count}")
+        if report.faults:
+            show(
+                ("check", "subject", "detail", "repairable", "repaired"),
+                map(msgspec.to_builtins, report.faults),
+            )
+        else:
+            print("nothing is wrong")
+    if not report.clean:
+        raise typer.Exit(1)
+
+
+def backup(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="Where to; a new directory.")],
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Make a consistent copy of the data directory, also while it is in use."""
+    from dealerflow.adapters.embedded.backup import back_up
+    from dealerflow.composition.settings import settings_of
+
+    settings = settings_of(data, os.environ)
+    copied = back_up(settings.data, directory)
+    print(f"{directory}: {', '.join(copied)}")
+    if not settings.database_url.startswith("sqlite"):
+        sys.stderr.write(POSTGRES_BACKUP + "\n")
+
+
+def restore(
+    directory: Annotated[Path, typer.Argument(metavar="DIR", help="A backup.")], data: Data = DEFAULT_DATA
+) -> None:
+    """Bring a backup back into a new data directory. Document numbers go on in new series.
+
+    With PostgreSQL restore the database first, with its own tools.
+    """
+    from dealerflow.adapters.embedded.backup import open_anew, put_back
+    from dealerflow.adapters.embedded.liveness import DirectoryLock
+
+    lock = DirectoryLock(data)
+    lock.acquire()
+    try:
+        put_back(directory, data)
+        with opened(data) as system:
+            times = open_anew(system.engine, system.settings.data)
+    finally:
+        lock.release()
+    print(f"restored into {data}; document numbers go on with R{times}")
+
+
+def openapi(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output, if left out.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write the OpenAPI document of the HTTP API."""
+    import msgspec
+
+    from dealerflow.composition.settings import settings_of
+    from dealerflow.web.app import API, API_ROUTES
+    from dealerflow.web.health import ROUTES
+    from dealerflow.web.reference import openapi as document
+
+    made = document({API: API_ROUTES, "": ROUTES}, public_url=settings_of(data, os.environ).public_url)
+    text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
+    if file is None:
+        sys.stdout.write(text)
+    else:
+        file.write_text(text, "utf-8")
