@@ -9,6 +9,8 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
 
+from tests.browser.site import Site, site_over
+
 # What a first start would do besides showing pages: look for updates, ask its maker's servers, sync.
 QUIET = [
     "--disable-background-networking",
@@ -64,3 +66,10 @@ def page_of(chromium: Browser) -> Iterator[PageOf]:
     for context in contexts:
         context.close()
     assert errors == [], "a script on a page failed"
+
+
+@pytest.fixture
+def site(tmp_path: Path) -> Iterator[Site]:
+    """Dealerflow with the demo's data on SQLite, on a free port; `site.process()` works its queues."""
+    with site_over(f"sqlite:///{tmp_path / 'dealerflow.db'}", tmp_path) as running:
+        yield running

@@ -32,6 +32,8 @@ from dealerflow.web.api import (
 from dealerflow.web.frame import Frame
 from dealerflow.web.intake import IntakeRoute
 from dealerflow.web.metrics import Metrics
+from dealerflow.web.pages import ROUTES as PAGES
+from dealerflow.web.pages.problem import for_people
 from dealerflow.web.problems import HANDLERS
 from dealerflow.web.reference import document_routes
 from dealerflow.web.system import WebSystem
@@ -55,7 +57,7 @@ API_ROUTES: tuple[HTTPRouteHandler, ...] = (
 )
 
 
-def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = ()) -> ASGIApp:
+def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = PAGES) -> ASGIApp:
     """The whole application as ASGI. Its lifespan keeps intake up to date (`system.upkeep`). `pages` are the HTML routes."""
     _bound_threads()
     metrics = Metrics()
@@ -65,9 +67,10 @@ def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = ()) -
             Router(API, route_handlers=API_ROUTES),
             *health.ROUTES,
             *document_routes(described, public_url=system.public_url),
-            *pages,
+            # In a router of their own: two methods of one path that are registered one after the other are wrapped twice.
+            Router("/", route_handlers=pages),
         ],
-        exception_handlers=HANDLERS,
+        exception_handlers=for_people(HANDLERS),
         lifespan=[_lifespan(system)],
         state=State({"system": system, "metrics": metrics}),
         request_max_body_size=MAX_BODY_BYTES,

@@ -35,12 +35,23 @@ def _prepared() -> bool:
 
 
 @dataclass(frozen=True, kw_only=True)
+class DemoAccount:
+    """An account that anyone may log in with to try things out; shown on the pages of a demo."""
+
+    email: str
+    name: str
+    password: str
+    roles: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
 class WebSystem:
     """The ports and settings that routes use.
 
     `public_url` is what links are made from, never the Host header. `ring` wakes the workers after a commit that sent messages.
     `upkeep` runs while the application does (its lifespan starts and stops it).
     `stopping` is set when the process was asked to stop: open streams end, which otherwise would hold it up.
+    `demo_accounts` are shown on the pages, with their passwords; there are some in a demo only.
     `prepared` says whether migrations and demo data, at start, are done (or cannot be done while the database is away).
     """
 
@@ -60,6 +71,7 @@ class WebSystem:
     public_url: str
     ring: Callable[[], None] = _nobody_to_wake
     prepared: Callable[[], bool] = _prepared
+    demo_accounts: tuple[DemoAccount, ...] = ()
     stopping: Event = field(default_factory=Event)
 
     @property

@@ -12,7 +12,7 @@ from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
 from dealerflow.application.order_views import show_received
 from dealerflow.application.orders import DecisionForm, decide, visible
-from dealerflow.application.queries import SORTS, OrderFilter
+from dealerflow.application.queries import SORTS, OrderFilter, Reader
 from dealerflow.application.tracking import renew_link
 from dealerflow.application.views import OrderView
 from dealerflow.application.work import UnitOfWork
@@ -71,19 +71,26 @@ def order(request: HttpRequest, order_id: FromPath[str]) -> Response[bytes]:
     return respond(see_order(system_of(request), request, caller, order_id))
 
 
-def see_order(system: WebSystem, request: HttpRequest, caller: Caller, order_id: str) -> OrderView:
-    """The order for this caller. With its key it is `received` until it is processed, also while the database is away."""
+def see_order(
+    system: WebSystem, request: HttpRequest, caller: Caller, order_id: str, language: str | None = None
+) -> OrderView:
+    """The order for this caller. With its key it is `received` until it is processed, also while the database is away.
+
+    `language` None: the one that the request asks for.
+    """
+    tongue = language or accepted_language(request)
+    reader = Reader(caller=caller, language=tongue)
     if caller.customer_of != order_id:
-        return system.queries.orders.one(reader_of(request, caller), order_id)
+        return system.queries.orders.one(reader, order_id)
     try:
-        return system.queries.orders.one(reader_of(request, caller), order_id)
+        return system.queries.orders.one(reader, order_id)
     except NotFound:
         if caller.link_number != 0 or system.queries.orders.is_stored(order_id):
             raise
     except Outage:
         if not _is_spooled(system, order_id):
             raise
-    return show_received(order_id, None, accepted_language(request))
+    return show_received(order_id, None, tongue)
 
 
 def _is_spooled(system: WebSystem, order_id: str) -> bool:

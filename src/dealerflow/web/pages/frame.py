@@ -31,12 +31,13 @@
 
 from __future__ import annotations
 
+import asyncio
 import base64
 import binascii
 import functools
-from collections.abc import Callable
+from collections.abc import Callable, Coroutine
 from functools import cached_property
-from typing import Any
+from typing import Any, TypeVar
 from urllib.parse import quote, urlencode
 
 import msgspec
@@ -64,6 +65,7 @@ from dealerflow.web.system import HttpRequest, WebSystem, system_of
 
 HtmlResponse = Response[bytes]
 Handler = Callable[..., HtmlResponse]
+Value = TypeVar("Value")
 
 VISITOR_COOKIE = "dealerflow_visitor"
 LANGUAGE_COOKIE = "dealerflow_language"
@@ -84,9 +86,10 @@ class Flash(msgspec.Struct, frozen=True, kw_only=True):
 class Visit:
     """One request for a page: who asks, in which language, what was sent; and the answer to it."""
 
-    def __init__(self, request: HttpRequest, fields: Fields | None = None) -> None:
+    def __init__(self, request: HttpRequest, fields: Fields, loop: asyncio.AbstractEventLoop) -> None:
         self.request = request
-        self.fields = fields or Fields()
+        self._loop = loop
+        self.fields = fields
         self.database_is_away = False
         self._cookies: list[Cookie] = []
 
@@ -153,6 +156,11 @@ class Visit:
         """The texts in that language."""
         return texts_in(self.language)
 
+    @property
+    def formats(self) -> Formats:
+        """Amounts and times in that language."""
+        return Formats(self.language, self.zone)
+
     @cached_property
     def zone(self) -> str:
         """The time zone of the pages: that of a dealer's own dealership, else UTC."""
@@ -169,9 +177,15 @@ class Visit:
             return "UTC"
 
     @property
+    def bound_to(self) -> str:
+        """What forms and their keys belong to: the session, or a cookie of this visitor, which the answer sets."""
+        held = auth.session_cookie(self.request) or self.request.cookies.get(VISITOR_COOKIE)
+        return held or self._new_visitor
+
+    @property
     def form_token(self) -> str:
         """What the page's forms send back; bound to the session, or to a cookie of this visitor."""
-        return self.system.access.form_token(self._bound_to())
+        return self.system.access.form_token(self.bound_to)
 
     def check_form(self) -> None:
         """Raises Forbidden unless the form was made for this person, by us."""
@@ -225,6 +239,10 @@ class Visit:
             Response(b"", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
         )
 
+    def wait_for(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
+        """Let the event loop do something (intake is at home there), and wait for it here, in the thread of this call."""
+        return asyncio.run_coroutine_threadsafe(coroutine, self._loop).result()
+
     def set_cookie(self, name: str, value: str, *, max_age: int | None = None) -> None:
         """A cookie of ours for the answer, out of reach of scripts."""
         self.add_cookie(
@@ -242,10 +260,6 @@ class Visit:
     def add_cookie(self, cookie: Cookie) -> None:
         """A cookie for the answer."""
         self._cookies.append(cookie)
-
-    def _bound_to(self) -> str:
-        held = auth.session_cookie(self.request) or self.request.cookies.get(VISITOR_COOKIE)
-        return held or self._new_visitor
 
     @cached_property
     def _new_visitor(self) -> str:
@@ -343,10 +357,9 @@ def preferred(accept_language: str) -> str:
 
 
 async def visit_of(request: HttpRequest) -> Visit:
-    """A visit with the form that was posted, if any."""
-    if request.method != "POST":
-        return Visit(request)
-    return Visit(request, fields_of(await request.body()))
+    """A visit with the form that was posted, if any. Raises Malformed."""
+    fields = fields_of(await request.body()) if request.method == "POST" else Fields()
+    return Visit(request, fields, asyncio.get_running_loop())
 
 
 def _route(method: Method, path: str) -> Callable[[Handler], HTTPRouteHandler]:
