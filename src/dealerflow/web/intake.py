@@ -183,23 +183,26 @@ def _who(scope: Scope) -> tuple[str | None, str]:
 
 
 async def _body(receive: Receive) -> bytes:
-    message = await receive()
-    if message["type"] != "http.request":
-        raise Gone
-    first: bytes = message["body"]
-    if not message["more_body"] and len(first) <= MAX_ORDER_BYTES:
+    first, more = await _part(receive)
+    if not more and len(first) <= MAX_ORDER_BYTES:
         return first
     parts, size = [first], len(first)
-    while message["more_body"] and size <= MOST_SWALLOWED:
-        message = await receive()
-        if message["type"] != "http.request":
-            raise Gone
-        size += len(message["body"])
+    while more and size <= MOST_SWALLOWED:
+        part, more = await _part(receive)
+        size += len(part)
         if size <= MAX_ORDER_BYTES:
-            parts.append(message["body"])
+            parts.append(part)
     if size > MAX_ORDER_BYTES:
         raise TooLarge(f"An order has at most {MAX_ORDER_BYTES} bytes.")
     return b"".join(parts)
+
+
+async def _part(receive: Receive) -> tuple[bytes, bool]:
+    """The next part of the body, and whether there is more. Raises Gone."""
+    message = await receive()
+    if message["type"] != "http.request":
+        raise Gone
+    return message.get("body", b""), message.get("more_body", False)
 
 
 def _headers(accepted: Accepted) -> list[tuple[bytes, bytes]]:

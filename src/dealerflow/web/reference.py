@@ -15,6 +15,7 @@ from litestar.handlers import HTTPRouteHandler
 from dealerflow.web.auth import FORM_TOKEN_HEADER
 from dealerflow.web.body import JSON, respond
 from dealerflow.web.idempotency import HEADER as IDEMPOTENCY_KEY
+from dealerflow.web.paging import LONGEST_TEXT, MOST
 from dealerflow.web.problems import PROBLEM_JSON, Problem
 from dealerflow.web.reference_page import page
 from dealerflow.web.routes import ANYONE, KEY, OPERATION, Media, Operation, get
@@ -23,6 +24,9 @@ TITLE = "Dealerflow"
 VERSION = "1"
 DESCRIPTION = "Carries a car from the order page of a dealership to the handover of its keys."
 _COMPONENTS = "#/components/schemas/{name}"
+_ID = "^[A-Za-z0-9_-]+$"
+_CURSOR = "^[A-Za-z0-9_-]+$"
+_TEXT = r"^[^\x00-\x1f\x7f]*$"
 _BODY_ERRORS = (413, 422)
 _PATH_PARAMETER = re.compile(r"\{(\w+):\w+\}")
 
@@ -123,7 +127,7 @@ def _security(operation: Operation) -> list[dict[str, list[str]]]:
 
 def _parameters(path: str, method: str, operation: Operation, schemas: _Schemas) -> Iterator[dict[str, Any]]:
     for found in _PATH_PARAMETER.finditer(path):
-        yield {"name": found[1], "in": "path", "required": True, "schema": {"type": "string", "minLength": 1}}
+        yield {"name": found[1], "in": "path", "required": True, "schema": {"type": "string", "pattern": _ID}}
     for query in operation.query:
         yield {
             "name": query.name,
@@ -132,7 +136,7 @@ def _parameters(path: str, method: str, operation: Operation, schemas: _Schemas)
             "description": query.text,
             "schema": _query_schema(query.name, schemas.of(query.type)),
         }
-    if method == "post":
+    if method == "post" and operation.repeatable:
         yield {
             "name": IDEMPOTENCY_KEY,
             "in": "header",
@@ -143,7 +147,12 @@ def _parameters(path: str, method: str, operation: Operation, schemas: _Schemas)
 
 
 def _query_schema(name: str, schema: dict[str, Any]) -> dict[str, Any]:
-    return {**schema, "minimum": 1, "maximum": 200} if name == "limit" else schema
+    """What is not in the declared type: no parameter takes control characters."""
+    if name == "limit":
+        return {**schema, "minimum": 1, "maximum": MOST}
+    if name == "cursor":
+        return {**schema, "pattern": _CURSOR}
+    return {"pattern": _TEXT, "maxLength": LONGEST_TEXT, **schema} if schema == {"type": "string"} else schema
 
 
 def _responses(
@@ -176,7 +185,7 @@ def _error_statuses(path: str, method: str, operation: Operation) -> set[int]:
         statuses.add(404)
     if operation.form is not None:
         statuses.update(_BODY_ERRORS)
-    if method == "post":
+    if method == "post" and operation.repeatable:
         statuses |= {413, 422}  # a key that was used for another body
     return statuses
 

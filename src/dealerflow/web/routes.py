@@ -55,7 +55,7 @@ PDF = Media(types={"application/pdf": None})
 class Operation:
     """What the OpenAPI document says of a route. `answers`: status → struct, `Media`, or None for no body.
 
-    Name and text are those of the handler.
+    `repeatable`: a POST that honours `Idempotency-Key`. Name and text are those of the handler.
     """
 
     answers: Mapping[int, Any]
@@ -63,6 +63,7 @@ class Operation:
     query: tuple[Query, ...] = ()
     errors: tuple[int, ...] = ()
     access: Access = ACCOUNT
+    repeatable: bool = True
     name: str = ""
     text: str = ""
 

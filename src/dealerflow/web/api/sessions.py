@@ -43,7 +43,14 @@ class Me(msgspec.Struct, frozen=True, kw_only=True):
     csrf_token: str | None
 
 
-@post("/sessions", form=LoginForm, answers={204: None}, errors=(401, 403, 415, 429), access=ANYONE)
+@post(
+    "/sessions",
+    form=LoginForm,
+    answers={204: None},
+    errors=(401, 403, 415, 429),
+    access=ANYONE,
+    repeatable=False,
+)
 def log_in(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """Log in: sets the session cookie, and gives the token for forms in X-CSRF-Token. Another session of this browser ends."""
     refuse_cross_site(request)

@@ -9,6 +9,7 @@ from importlib.resources import files
 
 from litestar import Response
 from litestar import get as litestar_get
+from litestar.params import FromPath
 
 from dealerflow.domain.errors import NotFound
 from dealerflow.web.security import STATIC
@@ -58,7 +59,7 @@ def assets() -> Assets:
     sync_to_thread=False,
     media_type="text/plain",
 )
-def send_asset(version: str, name: str) -> Response[bytes]:
+def send_asset(version: FromPath[str], name: FromPath[str]) -> Response[bytes]:
     """A file. During an update an older page may ask for an older version: it gets the present file, and does not keep it."""
     content = assets().contents.get(name)
     if content is None:
