@@ -6,13 +6,16 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, nullcontext
+from pathlib import Path
 from typing import Any, Literal
+from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
 from pysqlite3 import dbapi2 as safe_sqlite
 from sqlalchemy import event, exc
 
+from dealerflow.adapters.database.write_gate import WriteGate
 from dealerflow.domain.errors import Outage
 
 # SQLite 3.7.0-3.51.2 can corrupt a WAL database when two connections write or checkpoint at once (fixed in
@@ -25,6 +28,8 @@ _TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 
 Mode = Literal["read", "write"]
 
+_gates: WeakKeyDictionary[sa.Engine, WriteGate] = WeakKeyDictionary()
+
 
 def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
     """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with
@@ -32,7 +37,11 @@ def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engin
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, busy_timeout_ms)
-    return sa.create_engine(
+    return _open_postgresql(url)
+
+
+def _open_postgresql(url: str) -> sa.Engine:
+    engine = sa.create_engine(
         url,
         pool_size=10,
         max_overflow=20,
@@ -40,6 +49,14 @@ def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engin
         connect_args={"connect_timeout": 3},
         hide_parameters=True,
     )
+
+    @event.listens_for(engine, "begin")
+    def begin(connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("mode") == "read":
+            # All that is read belongs to one moment, as on SQLite.
+            connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    return engine
 
 
 def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
@@ -55,6 +72,11 @@ def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
         connect_args={"check_same_thread": False, "timeout": busy_timeout_ms / 1000},
         hide_parameters=True,  # errors are logged and kept with messages; what customers entered is not
     )
+
+    path = engine.url.database
+    if path and path != ":memory:":
+        _gates[engine] = gate = WriteGate(Path(path), timeout_s=busy_timeout_ms / 1000)
+        event.listen(engine, "engine_disposed", lambda _engine: gate.close())
 
     @event.listens_for(engine, "connect")
     def set_pragmas(connection: Any, _record: object) -> None:
@@ -110,5 +132,11 @@ def transaction(engine: sa.Engine, mode: Mode = "write") -> Iterator[sa.Connecti
     """One transaction: commits at the end of the block, rolls back when it raises. Raises Outage when the
     database is away.
     """
-    with outages(), engine.connect().execution_options(mode=mode) as connection, connection.begin():
+    gate = _gates.get(engine) if mode == "write" else None
+    with (
+        outages(),
+        gate.passage() if gate else nullcontext(),
+        engine.connect().execution_options(mode=mode) as connection,
+        connection.begin(),
+    ):
         yield connection

@@ -39,8 +39,6 @@ class SqlAuditor:
     def audit(self, *, repair: bool = False) -> AuditReport:
         accepted = dict(self._spooled())
         with transaction(self._database.engine, "read") as connection:
-            if connection.dialect.name == "postgresql":
-                connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
             audit = _Audit(connection)
             audit.accepted_orders(accepted, self._spool.spool if self._spool else "")
             audit.due_work()
