@@ -104,28 +104,43 @@ def _parts(connection: sa.Connection, wanted: Wanted, by_entry: bool) -> list[Wa
 
 def _in_order(wanted: Wanted, key: sa.ColumnElement[int], page: PageRequest) -> sa.Select[Any]:
     keys = (key, _o.id)
+    leading = "state" if key is _o.entered_at else _leading(wanted)
     return (
         sa.select(_o.id, key.label("key"))
-        .where(*_conditions(wanted), *behind(keys, page.after, down=wanted.down))
+        .where(*_conditions(wanted, leading), *behind(keys, page.after, down=wanted.down))
         .order_by(*(column.desc() if wanted.down else column for column in keys))
     )
 
 
 def _few(wanted: Wanted, key: sa.ColumnElement[int], page: PageRequest) -> sa.Select[Any]:
-    """For few orders: their ids lead to them, and sorting them costs little. The sum keeps the database from walking an index."""
+    """For few orders: their ids lead to them, and sorting them costs little. The sum keeps databases from walking an index."""
     return _in_order(wanted, key + 0, page)
 
 
-def _conditions(wanted: Wanted) -> list[sa.ColumnElement[bool]]:
-    found = [
-        _is(_o.dealership, wanted.dealerships),
-        _is(_o.state, wanted.states),
-        _is(_o.model, wanted.models),
-    ]
-    found += [_is(_o.id, wanted.ids)]
-    found += [_o.line == wanted.line if wanted.line is not None else None]
-    found += [_o.load == wanted.load if wanted.load is not None else None]
-    return [condition for condition in found if condition is not None]
+def _leading(wanted: Wanted) -> str:
+    """The condition whose index holds the orders by when they were placed: the narrowest one."""
+    given = {"dealership": wanted.dealerships, "model": wanted.models, "line": wanted.line}
+    return next((name for name, value in given.items() if value is not None), "state")
+
+
+def _conditions(wanted: Wanted, leading: str | None = None) -> list[sa.ColumnElement[bool]]:
+    """All conditions; `leading` names the one whose index is to be walked, None leaves that to the database."""
+
+    def column(name: str) -> sa.ColumnElement[str]:
+        # What does not lead is only compared: the walk along another index would pass nearly every order.
+        found: sa.ColumnElement[str] = _o[name]
+        leads = leading in (None, name) or (name, leading) == ("dealership", "state")
+        return found if leads else found.concat("")
+
+    conditions = (
+        _is(column("dealership"), wanted.dealerships),
+        _is(column("state"), wanted.states),
+        _is(column("model"), wanted.models),
+        _is(_o.id, wanted.ids),
+        None if wanted.line is None else column("line") == wanted.line,
+        None if wanted.load is None else _o.load == wanted.load,
+    )
+    return [condition for condition in conditions if condition is not None]
 
 
 def _is(column: sa.ColumnElement[str], values: Collection[str] | None) -> sa.ColumnElement[bool] | None:
