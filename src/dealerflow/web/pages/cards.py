@@ -14,27 +14,30 @@ from dealerflow.pipeline.definition import Pipeline
 from dealerflow.web.pages.decisions import MoveForm, Typed, move_forms
 from dealerflow.web.pages.formats import Formats, locale_of
 from dealerflow.web.pages.frame import Visit
+from dealerflow.web.pages.progress import usual_way
 from dealerflow.web.pages.texts import Texts
 
-Mood = Literal["good", "waiting", "bad", "plain"]
+Tone = Literal["wait", "go", "good", "bad", "plain"]
 LETTERS_OF_AN_ID = 6
 
 
 class Badge(msgspec.Struct, frozen=True, kw_only=True):
-    """A few words about an order; `mood` gives the colour, the words say the same."""
+    """A few words about an order; `tone` gives shape and colour, the words say the same."""
 
-    mood: Mood
+    tone: Tone
     text: str
 
 
 class OrderCard(msgspec.Struct, frozen=True, kw_only=True):
-    """What a list shows of an order. `since` is when it entered its state, `waited` how long ago in words."""
+    """What a list shows of an order. `key` is unique on the page. `since` is when it entered its state, `waited` for how long."""
 
     id: str
+    key: str
     short: str
     url: str
     state: str
     state_title: str
+    tone: Tone
     car: str
     colour: str
     options: tuple[str, ...]
@@ -54,8 +57,9 @@ class OrderCard(msgspec.Struct, frozen=True, kw_only=True):
 class Cards:
     """Makes cards for one visit."""
 
-    def __init__(self, visit: Visit, *, back: str = "") -> None:
-        """`back` is the page to which its forms lead."""
+    def __init__(self, visit: Visit, *, back: str = "", mark: str = "") -> None:
+        """`back` is the page to which the forms lead; `mark` tells cards of one order on one page apart."""
+        self._mark = mark
         self._pipeline = visit.system.pipelines.current
         self._now = visit.system.clock.now()
         self._texts = visit.texts
@@ -67,10 +71,12 @@ class Cards:
         vehicle, customer = order.vehicle, order.customer
         return OrderCard(
             id=order.id,
+            key=f"{order.id}{self._mark}",
             short=short_id(order.id),
             url=f"/board/{order.id}",
             state=order.state,
             state_title=order.state_title,
+            tone=tone_of_state(self._pipeline, order.state),
             car=f"{vehicle.labels.model} {vehicle.labels.trim}" if vehicle else "",
             colour=vehicle.labels.colour if vehicle else "",
             options=tuple(vehicle.labels.options.values()) if vehicle else (),
@@ -86,7 +92,9 @@ class Cards:
             deciding=title_of_decision(order, self._pipeline, self._texts.language),
             moves=explained(
                 order,
-                move_forms(order, self._pipeline, self._texts.language, back=self._back, fixed=fixed),
+                move_forms(
+                    order, self._pipeline, self._texts.language, back=self._back, fixed=fixed, mark=self._mark
+                ),
                 self._texts,
                 self._formats,
             ),
@@ -97,6 +105,18 @@ def page_moves(visit: Visit, order: OrderView, typed: Typed | None = None) -> tu
     """The forms on the order's own page."""
     moves = move_forms(order, visit.system.pipelines.current, visit.language, typed=typed)
     return explained(order, moves, visit.texts, Formats(visit.language))
+
+
+def tone_of_state(pipeline: Pipeline, name: str) -> Tone:
+    """How a state looks: how it ended, a failure, or on the way."""
+    state = pipeline.states.get(name)
+    if state is None:
+        return "plain"
+    if any(move.outcome.to == name and "record_failure" in move.outcome.effects for move in pipeline.moves()):
+        return "bad"
+    if state.final:
+        return "good" if name == usual_way(pipeline)[-1] else "plain"
+    return "go"
 
 
 def short_id(id_: str) -> str:
@@ -119,13 +139,13 @@ def span_since(at: str | None, now: int, language: str) -> str:
     if at is None:
         return ""
     seconds = max(0.0, now / 1000 - datetime.fromisoformat(at).timestamp())
-    return span(seconds, language)
+    return span(seconds, language, least="minute")
 
 
-def span(seconds: float, language: str) -> str:
-    """A length of time in words, roughly."""
+def span(seconds: float, language: str, *, least: Literal["second", "minute"] = "second") -> str:
+    """A length of time in words, roughly; `least` is the smallest unit."""
     return format_timedelta(
-        timedelta(seconds=seconds), granularity="second", threshold=1.5, locale=locale_of(language)
+        timedelta(seconds=seconds), granularity=least, threshold=1.5, locale=locale_of(language)
     )
 
 
@@ -142,21 +162,21 @@ def badges(order: OrderView, t: Texts, f: Formats) -> tuple[Badge, ...]:
     """What else is to be known at a glance."""
     found = [_payment_badge(order.payment, t, f)]
     if order.failures:
-        found.append(Badge(mood="bad", text=t.count("staff.failed", order.failures)))
+        found.append(Badge(tone="bad", text=t.count("staff.failed", order.failures)))
     if order.load:
-        found.append(Badge(mood="plain", text=t("staff.on_load", load=short_id(order.load))))
+        found.append(Badge(tone="plain", text=t("staff.on_load", load=short_id(order.load))))
     return tuple(badge for badge in found if badge is not None)
 
 
 def _payment_badge(payment: PaymentView, t: Texts, f: Formats) -> Badge | None:
     if payment.status == "received":
-        return Badge(mood="waiting", text=t("staff.payment.received"))
+        return Badge(tone="wait", text=t("staff.payment.received"))
     if payment.status == "refund_requested":
-        return Badge(mood="bad", text=t("staff.payment.refund_requested"))
+        return Badge(tone="bad", text=t("staff.payment.refund_requested"))
     if payment.due is not None and payment.open:
         due = t(f"staff.before.{payment.due.before}", amount=f.money(payment.due.amount))
-        return Badge(mood="waiting", text=due)
-    return Badge(mood="good", text=t("staff.payment.paid")) if payment.paid else None
+        return Badge(tone="wait", text=due)
+    return Badge(tone="good", text=t("staff.payment.paid")) if payment.paid else None
 
 
 def explained(order: OrderView, moves: tuple[MoveForm, ...], t: Texts, f: Formats) -> tuple[MoveForm, ...]:

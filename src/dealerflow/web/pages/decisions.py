@@ -85,10 +85,11 @@ def move_forms(
     *,
     back: str = "",
     fixed: Mapping[str, str] | None = None,
+    mark: str = "",
     typed: Typed | None = None,
 ) -> tuple[MoveForm, ...]:
     """What this reader may decide about the order now, in the pipeline's order."""
-    way = _Way(pipeline=pipeline, language=language, back=back, fixed=dict(fixed or {}))
+    way = _Way(pipeline=pipeline, language=language, back=back, fixed=dict(fixed or {}), mark=mark)
     return tuple(
         way.form(order, outcome, typed if typed and typed.outcome == outcome.name else None)
         for outcome in order.outcomes
@@ -102,9 +103,10 @@ class _Way(msgspec.Struct, frozen=True, kw_only=True):
     language: str
     back: str
     fixed: dict[str, str]
+    mark: str
 
     def form(self, order: OrderView, outcome: OutcomeView, typed: Typed | None) -> MoveForm:
-        id_ = f"{order.id}-{outcome.name}"
+        id_ = f"{order.id}{self.mark}-{outcome.name}"
         given = {
             detail.name: self.fixed[detail.name] for detail in outcome.details if detail.name in self.fixed
         }

@@ -23,8 +23,8 @@ PLACES = (
     Place(name="lines", url="/lines", roles=frozenset({"production_manager", "line_lead"}) | FACTORY_WIDE),
     Place(name="loads", url="/loads", roles=frozenset({"delivery_lead"})),
     Place(name="figures", url="/figures", roles=FACTORY_WIDE),
-    Place(name="queues", url="/queues", roles=frozenset({"operator", "admin"})),
-    Place(name="mail", url="/mail", roles=frozenset({"operator", "admin"})),
+    Place(name="queues", url="/queues", roles=frozenset({"operator"})),
+    Place(name="mail", url="/mail", roles=frozenset({"operator"})),
 )
 
 
