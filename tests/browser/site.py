@@ -11,8 +11,8 @@ from pathlib import Path
 
 import uvicorn
 
-from dealerflow.composition import demo
-from dealerflow.web.system import DemoAccount, WebSystem
+from dealerflow.composition.web import demo_people
+from dealerflow.web.system import WebSystem
 from tests.web.harness import WebTestSystem
 
 STARTS_WITHIN_S = 20
@@ -47,18 +47,6 @@ class BrowsedSystem(WebTestSystem):
 
     def _web(self) -> WebSystem:
         return replace(super()._web(), demo_accounts=demo_people())
-
-
-def demo_people() -> tuple[DemoAccount, ...]:
-    return tuple(
-        DemoAccount(
-            email=account.email,
-            name=account.name,
-            password=demo.PASSWORD,
-            roles=tuple(str(held["role"]) for held in account.memberships),
-        )
-        for account in demo.accounts()
-    )
 
 
 @contextmanager

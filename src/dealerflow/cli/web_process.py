@@ -59,7 +59,7 @@ def serve(plan: Plan, settings: Settings) -> None:
     """Serve the pages and the API on the socket of the plan until SIGTERM."""
     system = System(settings)
     _wait_for_predecessor(system)
-    web = WebProcess(system)
+    web = WebProcess(system, demo=plan.demo)
     web.spool.open()
     threading.Thread(target=_prepare, args=(system, web, plan), daemon=True).start()
     web.prepared.wait(WAIT_FOR_DATABASE_S)

@@ -12,11 +12,11 @@ from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.security.passwords import random_id
 from dealerflow.application.access import Access
 from dealerflow.application.upkeep import Upkeep
+from dealerflow.composition.demo import PASSWORD, accounts
 from dealerflow.composition.embedded import SPOOL, System, spool_file
-from dealerflow.web import pages
 from dealerflow.web.app import make_app
 from dealerflow.web.intake import Intake
-from dealerflow.web.system import WebSystem
+from dealerflow.web.system import DemoAccount, WebSystem
 
 
 class WebProcess:
@@ -24,9 +24,10 @@ class WebProcess:
     be held.
 
     `prepared` is to be set when the database has been prepared, `stopping` when the process was told to stop.
+    In a `demo` the pages name people who can log in, with their password.
     """
 
-    def __init__(self, system: System) -> None:
+    def __init__(self, system: System, *, demo: bool = False) -> None:
         self.spool = SpoolWriter(spool_file(system), committed=lambda: system.bell.ring([SPOOL]))
         self.prepared = threading.Event()
         self.stopping = threading.Event()
@@ -63,10 +64,23 @@ class WebProcess:
                 ring=system.bell.ring,
                 prepared=self._is_prepared,
                 stopping=self.stopping,
-            ),
-            pages=pages.ROUTES,
+                demo_accounts=demo_people() if demo else (),
+            )
         )
 
     def _is_prepared(self) -> bool:
         # While the database is away nothing can be prepared, and orders are taken all the same.
         return self.prepared.is_set() or self.upkeep.database_trouble is not None
+
+
+def demo_people() -> tuple[DemoAccount, ...]:
+    """The demo's accounts, as the pages show them."""
+    return tuple(
+        DemoAccount(
+            email=account.email,
+            name=account.name,
+            password=PASSWORD,
+            roles=tuple(str(held["role"]) for held in account.memberships),
+        )
+        for account in accounts()
+    )
