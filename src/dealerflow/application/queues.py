@@ -31,6 +31,8 @@ class QueuePolicy(msgspec.Struct, frozen=True, kw_only=True):
 
 
 CALL_TO_THE_OUTSIDE = QueuePolicy(batch=1, ordered=False)
+# Each mail is still handed over and acknowledged alone; only the claim is shared.
+MAILS = QueuePolicy(batch=20, ordered=False)
 _DAYS_OF_RETRIES = QueuePolicy(
     batch=1, ordered=False, max_attempts=12, first_delay_ms=5_000, max_delay_ms=12 * 3_600_000
 )
@@ -40,7 +42,7 @@ POLICIES: dict[str, QueuePolicy] = {
     DECISIONS: QueuePolicy(),
     PAYMENTS: CALL_TO_THE_OUTSIDE,
     INVOICES: QueuePolicy(),
-    NOTIFICATIONS: CALL_TO_THE_OUTSIDE,
+    NOTIFICATIONS: MAILS,
     EVENTS: QueuePolicy(batch=500, ordered=False),
     FUNCTIONS: CALL_TO_THE_OUTSIDE,
     WEBHOOKS: _DAYS_OF_RETRIES,
