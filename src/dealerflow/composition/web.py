@@ -8,6 +8,7 @@ from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
 from dealerflow.adapters.database.mail_log import SqlMailLog
 from dealerflow.adapters.database.queries import SqlQueries
 from dealerflow.adapters.database.sessions import SqlAccess
+from dealerflow.adapters.embedded.mail_archive import MaildirArchive
 from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.security.passwords import random_id
 from dealerflow.application.access import Access
@@ -52,6 +53,7 @@ class WebProcess:
                 queries=SqlQueries(system.engine, system.clock, system.pipelines),
                 store=system.store,
                 mails=SqlMailLog(system.engine),
+                archive=MaildirArchive(system.maildir),
                 access=access,
                 links=system.links,
                 intake=intake,

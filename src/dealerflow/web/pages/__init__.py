@@ -15,6 +15,7 @@ from dealerflow.web.pages import (
     queues,
     staff_order,
     tracking,
+    webhooks,
 )
 
 ROUTES = (
@@ -32,4 +33,5 @@ ROUTES = (
     *queues.ROUTES,
     *mail.ROUTES,
     *account.ROUTES,
+    *webhooks.ROUTES,
 )

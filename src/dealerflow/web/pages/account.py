@@ -57,6 +57,7 @@ class AccountView(msgspec.Struct, frozen=True, kw_only=True):
     roles: tuple[RoleView, ...]
     languages: tuple[tuple[str, str], ...]
     dealerships: tuple[DealershipPeople, ...]
+    manages_webhooks: bool
     form: str
     errors: Errors
     fields: Fields
@@ -162,6 +163,7 @@ def _show(
         roles=tuple(_roles(visit, own)),
         languages=tuple((code, visit.texts(f"language.{code}")) for code in LANGUAGES),
         dealerships=tuple(_people(visit, own)),
+        manages_webhooks=visit.caller().has("operator", "admin", "dealer_admin"),
         form=form,
         errors=errors_by_field(faults.faults, fields) if faults else {},
         fields=visit.fields,

@@ -20,7 +20,7 @@ MOST_IN_A_SECTION = 20
 MOST_COUNTED = 1_000
 MOST_NOTES = 10
 DEALERS = ("dealer", "dealer_admin")
-NOTE_READERS = ("delivery_lead", "admin", "operator")
+NOTE_READERS = ("delivery_lead", "admin")
 
 
 class Section(msgspec.Struct, frozen=True, kw_only=True):

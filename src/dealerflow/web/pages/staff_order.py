@@ -13,9 +13,11 @@ from dealerflow.application.orders import DecisionForm, decide, put_order, visib
 from dealerflow.application.payments import PaymentForm, receive_payment
 from dealerflow.application.queries import MAX_LIMIT, PageRequest
 from dealerflow.application.refunds import record_refund
+from dealerflow.application.tracking import renew_link, works_for
 from dealerflow.application.views import DocumentItem, OrderView
 from dealerflow.application.work import QualityFailure, UnitOfWork
 from dealerflow.domain.errors import Conflict, Invalid, NotFound
+from dealerflow.domain.orders import Order
 from dealerflow.domain.people import Caller
 from dealerflow.domain.quality import titles
 from dealerflow.pipeline.definition import CUSTOMER, Outcome, text_in
@@ -72,6 +74,7 @@ class OrderPage(msgspec.Struct, frozen=True, kw_only=True):
     load_url: str | None
     is_settling: bool
     waits_for: tuple[str, ...]
+    customer_url: str | None
     override: Override | None
     refusal: Refusal | None = None
 
@@ -138,6 +141,16 @@ def refund_here(visit: Visit, order_id: str, payment_id: str) -> HtmlResponse:
     return visit.go(f"/board/{order_id}", say="staff_refunded")
 
 
+@post("/board/{order_id:str}/link")
+def new_link(visit: Visit, order_id: str) -> HtmlResponse:
+    """Give the customer a new link; the old one is void from now on."""
+    visit.require("dealer", "dealer_admin", "admin")
+    with visit.system.database.begin() as work:
+        renew_link(work, visit.caller(), order_id)
+    visit.system.ring()
+    return visit.go(f"/board/{order_id}", say="staff_link")
+
+
 @post("/board/{order_id:str}/state")
 def put_here(visit: Visit, order_id: str) -> HtmlResponse:
     """The administrator's override: on record, with a reason."""
@@ -170,7 +183,7 @@ def document(visit: Visit, order_id: str, document_id: str) -> HtmlResponse:
     with visit.system.database.read() as work:
         found = visible(work, visit.caller(), order_id)
         issued = work.billing.document(document_id)
-    if issued is None or issued.order_id != order_id or not _sees_documents(visit.caller(), found.dealership):
+    if issued is None or issued.order_id != order_id or not _sees_documents(visit.caller(), found):
         raise NotFound(f"there is no document {document_id}")
     return pdf(visit.system.printer.document(issued), issued.number)
 
@@ -200,7 +213,7 @@ def show_order_page(
             title=visit.texts("staff.refused"),
             text="; ".join(said for every in typed.errors.values() for said in every),
         )
-    own = found.dealership in caller.dealerships
+    own = bool({found.dealership, ""} & caller.dealerships)
     page = OrderPage(
         order=found,
         card=card,
@@ -215,6 +228,7 @@ def show_order_page(
         load_url=f"/loads/{found.load}" if found.load and caller.has("delivery_lead") else None,
         is_settling=found.decision is not None or found.payment.status == "received",
         waits_for=_waits_for(visit, found),
+        customer_url=_customer_url(visit, order_id) if own or caller.has("admin") else None,
         override=_override(visit, override_errors or {}) if caller.has("admin") else None,
         refusal=refusal,
     )
@@ -291,6 +305,13 @@ def _override(visit: Visit, errors: Errors) -> Override:
 # --- what is shown ---
 
 
+def _customer_url(visit: Visit, order_id: str) -> str:
+    """The customer's page, by the link that counts."""
+    with visit.system.database.read() as work:
+        number = work.orders.get(order_id).link_number
+    return visit.system.links.tracking_url(order_id, number)
+
+
 def _waits_for(visit: Visit, order: OrderView) -> tuple[str, ...]:
     """The roles that decide next, in words."""
     state = visit.system.pipelines.current.states.get(order.state)
@@ -300,12 +321,13 @@ def _waits_for(visit: Visit, order: OrderView) -> tuple[str, ...]:
     )
 
 
-def _sees_documents(caller: Caller, dealership: str | None) -> bool:
-    return dealership in caller.dealerships or "" in caller.dealerships or caller.has("admin")
+def _sees_documents(caller: Caller, order: Order) -> bool:
+    return works_for(caller, order) or caller.has("admin")
 
 
 def _documents(visit: Visit, order: OrderView) -> tuple[DocumentItem, ...] | None:
-    if not _sees_documents(visit.caller(), order.dealership):
+    caller = visit.caller()
+    if not ({order.dealership, ""} & caller.dealerships or caller.has("admin")):
         return None
     return visit.system.queries.documents.of_order(order.id, PageRequest(limit=MAX_LIMIT)).items
 
@@ -326,4 +348,4 @@ def _failures(visit: Visit, order_id: str) -> Iterator[FailureLine]:
         yield FailureLine(at=failure.at, defects=defects, note=failure.note)
 
 
-ROUTES = (order, decide_here, pay_here, refund_here, put_here, document)
+ROUTES = (order, decide_here, pay_here, refund_here, new_link, put_here, document)

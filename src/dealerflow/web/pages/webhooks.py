@@ -1,0 +1,149 @@
+"""Webhooks: subscribing addresses to what happens, and what became of each delivery."""
+
+from __future__ import annotations
+
+import base64
+import secrets
+
+import msgspec
+
+from dealerflow.application.queries import PageRequest
+from dealerflow.application.views import DeliveryView, WebhookView
+from dealerflow.application.webhooks import (
+    WebhookForm,
+    managed_webhook,
+    owners,
+    resend,
+    show_webhook,
+    subscribe,
+    unsubscribe,
+)
+from dealerflow.domain.errors import Conflict, Fault, Invalid
+from dealerflow.web.pages.fields import Errors, errors_by_field
+from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
+from dealerflow.web.paging import cursor_of, paging
+
+MANAGERS = ("operator", "admin", "dealer_admin")
+FACTORY_ROLES = ("operator", "admin")
+SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
+WEBHOOKS_OF_A_PAGE = 100
+DELIVERIES_OF_A_PAGE = 25
+_FIELDS = {"/url": "url", "/event_types": "types", "/dealership": "dealership"}
+
+
+class WebhooksView(msgspec.Struct, frozen=True, kw_only=True):
+    """The subscriptions, and the form for a new one. `owners`: (value, title) of whose it may be; `made` the one just made."""
+
+    webhooks: tuple[WebhookView, ...]
+    owners: tuple[tuple[str, str], ...]
+    errors: Errors
+    url: str = ""
+    types: str = ""
+    owner: str = ""
+    made: WebhookView | None = None
+
+
+class WebhookPage(msgspec.Struct, frozen=True, kw_only=True):
+    """One subscription and its log, the newest first."""
+
+    webhook: WebhookView
+    deliveries: tuple[DeliveryView, ...]
+    next_url: str | None
+
+
+@get("/webhooks")
+def webhooks(visit: Visit) -> HtmlResponse:
+    """The active subscriptions that this person manages."""
+    visit.require(*MANAGERS)
+    return _show(visit)
+
+
+@post("/webhooks")
+def add(visit: Visit) -> HtmlResponse:
+    """Subscribe an address. The answer is the page with the secret, which is shown this once."""
+    visit.require(*MANAGERS)
+    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    try:
+        form = _form(visit)
+        with visit.system.database.begin() as work:
+            made = show_webhook(subscribe(work, visit.caller(), form, secret), secret=True)
+    except Invalid as error:
+        return _show(visit, status=422, errors=errors_by_field(error.faults, _FIELDS))
+    except Conflict as error:
+        return _show(visit, status=409, errors=errors_by_field([Fault("", error.detail)], _FIELDS))
+    return _show(visit, status=201, made=made)
+
+
+@get("/webhooks/{webhook_id:str}")
+def webhook(visit: Visit, webhook_id: str) -> HtmlResponse:
+    """One subscription and its deliveries."""
+    visit.require(*MANAGERS)
+    page = paging(visit.request, order="deliveries")
+    with visit.system.database.read() as work:
+        found = show_webhook(managed_webhook(work, visit.caller(), webhook_id))
+    asked = PageRequest(limit=DELIVERIES_OF_A_PAGE, after=page.cursor)
+    log = visit.system.queries.webhooks.deliveries(webhook_id, None, asked)
+    more = f"/webhooks/{webhook_id}?cursor={cursor_of(*log.next, order='deliveries')}" if log.next else None
+    return visit.show("webhook.html", WebhookPage(webhook=found, deliveries=log.items, next_url=more))
+
+
+@post("/webhooks/{webhook_id:str}/end")
+def end(visit: Visit, webhook_id: str) -> HtmlResponse:
+    """Nothing more is posted; the log stays."""
+    visit.require(*MANAGERS)
+    with visit.system.database.begin() as work:
+        unsubscribe(work, visit.caller(), webhook_id)
+    return visit.go("/webhooks", say="webhook_ended")
+
+
+@post("/webhooks/{webhook_id:str}/deliveries/{delivery_id:str}/resend")
+def post_again(visit: Visit, webhook_id: str, delivery_id: str) -> HtmlResponse:
+    """Post an event again, with fresh attempts."""
+    visit.require(*MANAGERS)
+    with visit.system.database.begin() as work:
+        resend(work, visit.caller(), webhook_id, delivery_id)
+    visit.system.ring()
+    return visit.go(f"/webhooks/{webhook_id}", say="webhook_resent")
+
+
+def _form(visit: Visit) -> WebhookForm:
+    fields = visit.fields
+    typed = {
+        "url": fields.text("url"),
+        "event_types": fields.text("types").replace(",", " ").split(),
+        "dealership": fields.optional("dealership"),
+    }
+    try:
+        return msgspec.convert(typed, WebhookForm)
+    except msgspec.ValidationError as error:
+        field = "/event_types" if "event_types" in str(error) else "/url"
+        raise Invalid([Fault(field, visit.texts("form.wrong"))]) from None
+
+
+def _show(
+    visit: Visit, *, status: int = 200, errors: Errors | None = None, made: WebhookView | None = None
+) -> HtmlResponse:
+    found = visit.system.queries.webhooks.many(owners(visit.caller()), PageRequest(limit=WEBHOOKS_OF_A_PAGE))
+    fields = visit.fields
+    view = WebhooksView(
+        webhooks=found.items,
+        owners=_owners(visit),
+        errors=errors or {},
+        url=fields.text("url") if errors else "",
+        types=fields.text("types") if errors else "",
+        owner=fields.text("dealership") if errors else "",
+        made=made,
+    )
+    return visit.show("webhooks.html", view, status=status)
+
+
+def _owners(visit: Visit) -> tuple[tuple[str, str], ...]:
+    """Whose a new subscription may be. Those of a dealership are made by its administrator; the factory's see every event."""
+    caller = visit.caller()
+    with visit.system.database.read() as work:
+        own = [work.people.dealership(id_) for id_ in sorted(caller.scopes("dealer_admin") - {""})]
+    named = tuple((one.id, one.name) for one in own)
+    return (("", visit.texts("webhook.factory")), *named) if caller.has(*FACTORY_ROLES) else named
+
+
+ROUTES = (webhooks, add, webhook, end, post_again)
