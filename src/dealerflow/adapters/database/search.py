@@ -13,7 +13,9 @@ LAST_CODE_POINT = "\U0010ffff"
 
 def folded(text: str) -> str:
     """Without case, accents and doubled spaces: "  Ángela  GARCÍA" is "angela garcia"."""
-    apart = unicodedata.normalize("NFKD", text.casefold())
+    if text.isascii():
+        return " ".join(text.lower().split())
+    apart = unicodedata.normalize("NFKD", unicodedata.normalize("NFKD", text).casefold())
     bare = "".join(character for character in apart if not unicodedata.combining(character))
     return " ".join(bare.split())
 
