@@ -35,6 +35,7 @@ import asyncio
 import base64
 import binascii
 import functools
+import re
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
@@ -44,9 +45,10 @@ import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
 from litestar import Response
 from litestar.datastructures import Cookie
-from litestar.di import Provide
+from litestar.di import NamedDependency, Provide
 from litestar.enums import MediaType
 from litestar.handlers import HTTPRouteHandler
+from litestar.params import FromPath
 from litestar.types import Method
 
 from dealerflow.application.access import require
@@ -362,6 +364,9 @@ async def visit_of(request: HttpRequest) -> Visit:
     return Visit(request, fields, asyncio.get_running_loop())
 
 
+_PATH_PARAMETER = re.compile(r"\{(\w+):str\}")
+
+
 def _route(method: Method, path: str) -> Callable[[Handler], HTTPRouteHandler]:
     def declare(function: Handler) -> HTTPRouteHandler:
         @functools.wraps(function)
@@ -373,6 +378,9 @@ def _route(method: Method, path: str) -> Callable[[Handler], HTTPRouteHandler]:
             except DealerflowError as error:
                 return show_problem(visit, error)
 
+        # Said once here, so that no page has to: where the framework takes what it hands over.
+        from_path = dict.fromkeys(_PATH_PARAMETER.findall(path), FromPath[str])
+        run.__annotations__ = {**function.__annotations__, "visit": NamedDependency[Visit], **from_path}
         handler = HTTPRouteHandler(
             path,
             http_method=method,
