@@ -89,6 +89,7 @@ class WebTestSystem(TestSystem):
             queries=SqlQueries(self.engine, self.clock, self.pipelines),
             store=self.store,
             mails=SqlMailLog(self.engine),
+            archive=self.mailer,
             access=access,
             links=self.links,
             intake=intake,
@@ -99,6 +100,7 @@ class WebTestSystem(TestSystem):
             ids=self.ids,
             public_url="http://dealerflow.test",
             ring=self._ring,
+            keeps_up=False,
         )
 
     def _ring(self) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from contextlib import suppress
 from typing import Protocol
@@ -14,6 +15,8 @@ from dealerflow.application.intake import IntakeFeed, Spool
 from dealerflow.application.ports import Clock
 from dealerflow.domain.errors import Outage, Unavailable
 from dealerflow.domain.intake import Snapshot
+
+log = logging.getLogger(__name__)
 
 TIDY_EVERY_MS = 60 * 1000
 
@@ -53,8 +56,12 @@ class Upkeep:
         self.database_trouble: str | None = None
 
     def begin(self) -> None:
-        """Take up the snapshot that was kept, so that orders can be taken before the database answers. Raises Unavailable."""
-        kept = self.spool.snapshot()
+        """Take up the snapshot that was kept, so that orders can be taken before the database answers."""
+        try:
+            kept = self.spool.snapshot()
+        except Unavailable as error:
+            self._intake.trouble = error.detail
+            return
         if kept is not None and self._intake.snapshot is None:
             with suppress(msgspec.MsgspecError):  # an older version's; the database has another
                 self._intake.snapshot = _decoder.decode(kept[1])
@@ -69,7 +76,7 @@ class Upkeep:
         )
 
     def step(self) -> None:
-        """Look once. Raises nothing that waiting helps against."""
+        """Look once. Never raises, so that the next look is taken."""
         try:
             self._refresh()
             self._prune()
@@ -77,6 +84,9 @@ class Upkeep:
             self.database_trouble = None
         except Outage as outage:
             self.database_trouble = outage.detail
+        except Exception:  # the next look may find it mended: at a first start the tables are only being made
+            self.database_trouble = "the database does not answer as it should; the log says more"
+            log.exception("intake cannot be kept up to date")
         self.write_again()
 
     def _refresh(self) -> None:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager, nullcontext
 
 from litestar import Litestar, Router
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
@@ -13,7 +13,7 @@ from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, ControllerRouterHandler
 
-from dealerflow.application.upkeep import keep_up
+from dealerflow.application.upkeep import Upkeep, keep_up
 from dealerflow.domain.forms import MAX_BODY_BYTES
 from dealerflow.web import health, intake
 from dealerflow.web.api import (
@@ -85,19 +85,23 @@ def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = PAGES
 def _lifespan(system: WebSystem) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:
     @asynccontextmanager
     async def lifespan(_app: Litestar) -> AsyncIterator[None]:
-        stopping = threading.Event()
         system.upkeep.begin()
-        upkeep = threading.Thread(
-            target=keep_up, args=(system.upkeep, stopping.wait), name="upkeep", daemon=True
-        )
-        upkeep.start()
-        try:
+        with _kept_up(system.upkeep) if system.keeps_up else nullcontext():
             yield
-        finally:
-            stopping.set()
-            upkeep.join()
 
     return lifespan
+
+
+@contextmanager
+def _kept_up(upkeep: Upkeep) -> Iterator[None]:
+    stopping = threading.Event()
+    thread = threading.Thread(target=keep_up, args=(upkeep, stopping.wait), name="upkeep", daemon=True)
+    thread.start()
+    try:
+        yield
+    finally:
+        stopping.set()
+        thread.join()
 
 
 def _bound_threads() -> None:
