@@ -37,7 +37,7 @@ class Functions(Protocol):
     """Finds and calls functions."""
 
     def call(self, call: FunctionCall) -> dict[str, Any] | None:
-        """What the function returned: facts to keep with the order, or None. What it raises, other than Outage, is a failed attempt."""
+        """What the function returned: facts to keep with the order, or None. What it raises, but Outage, is a failed attempt."""
 
 
 class CallFunctions:

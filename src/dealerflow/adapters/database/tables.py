@@ -255,7 +255,7 @@ customers = sa.Table(
     _maybe("company"),
     _maybe("address"),
     _maybe("tax_id"),
-    # What a search compares with, see `search`: folded e-mail address, name, what follows the first name, and the last of many names.
+    # What a search compares with, see `search`: folded e-mail address, name, what follows the first name, the last of many.
     _key("email_key"),
     _key("name_key"),
     _key("surname_key"),
@@ -292,7 +292,7 @@ orders = sa.Table(
     _maybe("load"),
     _int("link_number", server_default="0"),
     _text("facts", server_default="{}"),
-    # Every sort of every list has its index, so that a page costs the same whatever waits. Only the first three change with a move.
+    # Each sort of a list has its index: a page costs the same whatever waits. Only the first three change with a move.
     # The model is in the first one for the queues of the lines, which are counted by model.
     sa.Index("ix_orders_state", "state", "entered_at", "id", "model"),
     sa.Index("ix_orders_state_placed", "state", "placed_at", "id"),
