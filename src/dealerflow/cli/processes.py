@@ -29,14 +29,21 @@ def tie_to_parent() -> None:
         signal.signal(signal.SIGINT, signal.SIG_IGN)
 
 
-def prepare_when_possible(system: System, stopping: threading.Event, *, demo: bool = False) -> bool:
-    """Prepare the database, however long it is away; False if it is time to stop first. Raises other errors."""
+def prepare_when_possible(
+    system: System, stopping: threading.Event, *, demo: bool = False, away: threading.Event | None = None
+) -> bool:
+    """Prepare the database, however long it is away; False if it is time to stop first. Raises other errors.
+
+    `away` is set when it has to be waited for.
+    """
     while not stopping.is_set():
         try:
             prepare(system, demo=demo)
             return True
         except Outage as outage:
             log.warning("waiting: %s", outage)
+            if away is not None:
+                away.set()
         stopping.wait(TRY_AGAIN_S)
     return False
 

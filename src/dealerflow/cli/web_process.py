@@ -101,7 +101,7 @@ def _wait_for_predecessor(system: System) -> None:
 
 def _prepare(system: System, web: WebProcess, plan: Plan) -> None:
     try:
-        if prepare_when_possible(system, web.stopping, demo=plan.demo):
+        if prepare_when_possible(system, web.stopping, demo=plan.demo, away=web.database_is_away):
             web.prepared.set()
     except DealerflowError as error:
         sys.stderr.write(f"{error.detail}\n")

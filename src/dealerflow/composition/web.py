@@ -24,13 +24,15 @@ class WebProcess:
     """The application (`app`) and its `spool`, to be opened before and closed after it runs. `web_lock` must
     be held.
 
-    `prepared` is to be set when the database has been prepared, `stopping` when the process was told to stop.
-    In a `demo` the pages name people who can log in, with their password.
+    `prepared` is to be set when the database has been prepared, `database_is_away` when that was tried and
+    has to wait, `stopping` when the process was told to stop. In a `demo` the pages name people who can log
+    in, with their password.
     """
 
     def __init__(self, system: System, *, demo: bool = False) -> None:
         self.spool = SpoolWriter(spool_file(system), committed=lambda: system.bell.ring([SPOOL]))
         self.prepared = threading.Event()
+        self.database_is_away = threading.Event()
         self.stopping = threading.Event()
         access = Access(
             secret=system.secret,
@@ -72,7 +74,7 @@ class WebProcess:
 
     def _is_prepared(self) -> bool:
         # While the database is away nothing can be prepared, and orders are taken all the same.
-        return self.prepared.is_set() or self.upkeep.database_trouble is not None
+        return self.prepared.is_set() or self.database_is_away.is_set()
 
 
 def demo_people() -> tuple[DemoAccount, ...]:
