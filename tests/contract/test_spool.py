@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import asyncio
 import logging
 import queue
 import random
@@ -24,7 +23,6 @@ from dealerflow.adapters.database.unit_of_work import SqlDatabase, SqlUnitOfWork
 from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.spool import SpoolWriter
-from dealerflow.adapters.embedded.spool_gate import SpoolGate
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.adapters.memory.spool import MemorySpool
 from dealerflow.application.calls import KeyReused
@@ -336,29 +334,6 @@ def test_a_spool_that_was_deleted_and_made_anew_is_another(reader: SqliteSpoolRe
             file.unlink()
     assert reader.last() == 0
     assert seen[0] != seen[1]
-
-
-def test_coroutines_wait_until_their_order_is_on_disk(writer: SpoolWriter, reader: SqliteSpoolReader) -> None:
-    async def take(gate: SpoolGate, number: int) -> int:
-        accepted = await gate.append(order(number), at=number)
-        assert reader.last() >= (accepted.position or 0) > 0
-        return accepted.position or 0
-
-    async def take_many() -> list[int]:
-        gate = SpoolGate(writer, asyncio.get_running_loop())
-        return list(await asyncio.gather(*(take(gate, number) for number in range(200))))
-
-    assert sorted(asyncio.run(take_many())) == list(range(1, 201))
-
-
-def test_a_coroutine_gets_the_error_of_its_append(writer: SpoolWriter) -> None:
-    async def take_twice() -> None:
-        gate = SpoolGate(writer, asyncio.get_running_loop())
-        await gate.append(order(1), at=1, key="k", request="one")
-        await gate.append(order(2), at=2, key="k", request="two")
-
-    with pytest.raises(KeyReused):
-        asyncio.run(take_twice())
 
 
 # --- the drainer -----------------------------------------------------------------------------------------
