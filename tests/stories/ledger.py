@@ -21,6 +21,7 @@ KEEP = "DEALERFLOW_KEEP_LEDGERS"
 _ID = re.compile(r"\b([a-z]{3})_[0-9a-z]{8,}\b")
 _VIN = re.compile(r"\b[A-HJ-NPR-Z0-9]{17}\b")
 _DAY = re.compile(r"\b\d{4}-\d{2}-\d{2}\b")
+_LOGIN = re.compile(r"^command line \(.*\)$")
 _NUMBER = re.compile(r"\b([A-Z]+(?:-[A-Z]+)?)-\d{4}-\d{6}\b")
 
 
@@ -63,7 +64,7 @@ def _how_many(orders: int) -> str:
 
 
 def _line(event: Json, names: dict[str, str]) -> str:
-    by = names.get(event["by"], event["by"]) or "nobody"
+    by = names.get(event["by"], _LOGIN.sub("command line", event["by"] or "nobody"))
     details = {name: value for name, value in event["details"].items() if value not in (None, [], {})}
     told = json.dumps(_masked(details), ensure_ascii=False, sort_keys=True) if details else ""
     return " ".join(filter(None, (event["type"], event["outcome"], "by", by, told)))

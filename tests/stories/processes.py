@@ -64,8 +64,9 @@ class Processes:
             assert served.stdout is not None
             try:
                 said = served.stdout.readline()
-                assert said.startswith("Dealerflow is ready: "), f"{said}{log.read_text()}"
+                assert said, log.read_text()
                 self.http.base_url = httpx.URL(said.split()[-1])
+                assert any(self.http.get("/readyz").is_success for _ in self.moments()), log.read_text()
                 yield self
             finally:
                 self.http.close()

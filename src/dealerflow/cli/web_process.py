@@ -62,7 +62,8 @@ def serve(plan: Plan, settings: Settings) -> None:
     web = WebProcess(system, demo=plan.demo)
     web.spool.open()
     threading.Thread(target=_prepare, args=(system, web, plan), daemon=True).start()
-    web.prepared.wait(WAIT_FOR_DATABASE_S)
+    if web.prepared.wait(WAIT_FOR_DATABASE_S):
+        web.upkeep.step()  # who is told that it is ready may order at once
     try:
         server = Server(_config(web, settings), lambda: _announce(plan, settings, web), web.stopping)
         server.run(sockets=[socket.socket(fileno=plan.socket)])
