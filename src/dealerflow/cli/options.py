@@ -41,7 +41,7 @@ def opened(data: Path, *, new: bool = False) -> Iterator[System]:
         raise WrongUsage(
             f"there is no Dealerflow in {data}; name its directory with --data, or begin with `dealerflow serve`"
         )
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers and their cars are in it
     system = System(settings)
     try:
         prepare(system)

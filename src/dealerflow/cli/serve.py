@@ -104,7 +104,8 @@ def work(
 def make_directory(data: Path) -> None:
     """Make the data directory, and see that it can be written. Raises WrongUsage."""
     try:
-        (data / "run").mkdir(parents=True, exist_ok=True)
+        data.mkdir(mode=0o700, parents=True, exist_ok=True)  # customers and their cars are in it
+        (data / "run").mkdir(exist_ok=True)
     except OSError as error:
         raise WrongUsage(f"the data directory {data} cannot be made: {error.strerror}") from error
     if not os.access(data, os.W_OK):

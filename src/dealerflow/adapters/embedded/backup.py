@@ -38,7 +38,7 @@ def back_up(data: Path, target: Path) -> list[str]:
         raise NotFound(f"there is nothing to back up in {data}")
     if target.exists() and any(target.iterdir()):
         raise Conflict(f"{target} is not empty; name a new directory")
-    target.mkdir(parents=True, exist_ok=True)
+    target.mkdir(mode=0o700, parents=True, exist_ok=True)
     target.chmod(0o700)  # the signing secret and customers' data are in it
     return _copy(data, target)
 
@@ -49,7 +49,7 @@ def put_back(source: Path, data: Path) -> list[str]:
         raise NotFound(f"there is no backup in {source}")
     if data.exists() and any(path.name not in NOT_COPIED - {SPOOL, DATABASE} for path in data.iterdir()):
         raise Conflict(f"{data} is not empty; restore into a new directory")
-    data.mkdir(parents=True, exist_ok=True)
+    data.mkdir(mode=0o700, parents=True, exist_ok=True)
     return _copy(source, data)
 
 
