@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 import httpx
+import msgspec
 import pytest
 
 from tests.faults.served import COMMAND, Served, is_alive, serving, wait_until
@@ -135,3 +136,12 @@ def test_orders_are_taken_by_a_start_without_the_database(
     finally:
         postgres.start()
         served.clean_up()
+
+
+def test_a_rehearsal_takes_cars_to_their_keys(served: Served) -> None:
+    done = served.command("simulate", "--orders", "4", "--json")
+    assert done.returncode == 0, done.stdout + done.stderr
+    report = msgspec.json.decode(done.stdout)
+    assert sum(report["ends"].values()) == 4
+    assert set(report["ends"]) <= {"ended", "declined", "cancelled"}
+    assert report["unexpected"] == {}
