@@ -32,7 +32,7 @@ def check(file: PipelineFile = None, data: Data = DEFAULT_DATA) -> None:
     read = _read(file, data)
     for warning in warnings(read):
         print(f"warning: {warning}")
-    print(f"{read.name} version {read.version} ({read.id}): {len(read.states)} states, nothing is wrong")
+    print(f"{file or 'the installation'}: nothing is wrong ({read.id}, {len(read.states)} states)")
 
 
 @pipeline.command()

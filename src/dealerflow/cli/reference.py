@@ -21,7 +21,7 @@ lines = typer.Typer(help="Assembly lines.")
 defects = typer.Typer(help="The defect codes from which quality leads choose.")
 topics = typer.Typer(help="Who gets what is published to a topic.")
 
-Id = Annotated[str, typer.Argument(help="A short name in small letters; it stays.")]
+Id = Annotated[str, typer.Argument(metavar="ID", help="A short name in small letters; it stays.")]
 Models = Annotated[
     list[str] | None, typer.Option("--model", help="Only this model; may be given again. All, if left out.")
 ]
@@ -293,7 +293,7 @@ def add_plant(
 
 @lines.command("add")
 def add_line(
-    id_: Annotated[str, typer.Argument(help="A short name; it stays.")],
+    id_: Annotated[str, typer.Argument(metavar="ID", help="A short name; it stays.")],
     places: Annotated[int, typer.Option(help="How many cars it holds at once.")],
     name: Annotated[str | None, typer.Option(help="The name that people see.")] = None,
     plant: Annotated[str, typer.Option(help="Where it stands.")] = "main",
