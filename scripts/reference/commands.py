@@ -7,8 +7,8 @@ from collections.abc import Iterator
 from typing import Any
 
 import typer
-from dealerflow.cli.main import app
 
+from dealerflow.cli.main import app
 from scripts.reference.markdown import code, table
 from scripts.reference.markdown import page as markdown_page
 

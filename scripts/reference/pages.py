@@ -8,7 +8,7 @@ from pathlib import Path
 from dealerflow.composition.settings import reference as settings
 from dealerflow.pipeline import diagram
 from dealerflow.pipeline.loader import standard
-from scripts.reference import database, http, letters, messages, problems, queues, states
+from scripts.reference import commands, database, http, letters, messages, problems, queues, states
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
@@ -22,7 +22,7 @@ def _diagram(language: str) -> Callable[[], str]:
 WRITERS: dict[str, Callable[[], str]] = {
     "reference/settings.md": settings,
     "reference/http-api.md": http.page,
-    "reference/command-line.md": lambda: "todo\n",
+    "reference/command-line.md": commands.page,
     "reference/messages.md": messages.page,
     "reference/messages.schema.json": messages.schemas,
     "reference/states.md": states.page,

@@ -1,0 +1,1 @@
+"""Code of our own that Dealerflow calls: an example."""
