@@ -22,6 +22,7 @@ from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
+from dealerflow.adapters.embedded.system import TimeIds
 from dealerflow.adapters.security.passwords import Argon2Hasher, random_id
 from dealerflow.application import reference_files as files
 from dealerflow.application.access import Access, issue_token
@@ -123,6 +124,14 @@ class WebTestSystem(TestSystem):
         super().close()
 
 
+class WithRealIds(WebTestSystem):
+    """Its ids tell when they were made, which is what is known of an order while the database is away."""
+
+    def _web(self) -> WebSystem:
+        self.ids = TimeIds(self.clock.now)
+        return super()._web()
+
+
 class Client:
     """Calls the application as one person; `post` and the others take JSON."""
 
@@ -160,9 +169,11 @@ class Client:
 
 
 @contextmanager
-def running(url: str, data: Path, *more: HTTPRouteHandler) -> Iterator[Client]:
+def running(
+    url: str, data: Path, *more: HTTPRouteHandler, made: type[WebTestSystem] = WebTestSystem
+) -> Iterator[Client]:
     """The application on this empty database, with its lifespan; called by nobody known. `more` routes as pages."""
-    system = WebTestSystem(url, data)
+    system = made(url, data)
     system.web.upkeep.step()  # so that the first order finds a catalogue
     try:
         app = make_app(system.web, more) if more else system.app

@@ -7,7 +7,7 @@ from dealerflow.domain.errors import Outage
 
 
 class MemoryMailer:
-    """A `Mailer` that keeps one mail for each `message_id`, in the order in which they first came.
+    """A `Mailer`, and the `MailArchive` to it, that keeps one mail for each `message_id`, in the order in which they first came.
 
     While `is_down` every mail is an Outage; a mail to an address in `refused` is Rejected. `handed_over`
     counts repeats too.
@@ -32,3 +32,7 @@ class MemoryMailer:
             raise Rejected(f"The mail server refused the mail to {mail.to}: 550 no such mailbox")
         self.handed_over.append(mail.message_id)
         self._mails.setdefault(mail.message_id, mail)
+
+    def find(self, message_id: str) -> OutgoingMail | None:
+        """See `MailArchive.find`."""
+        return self._mails.get(message_id)

@@ -56,14 +56,13 @@ def figures(visit: Visit) -> HtmlResponse:
     found = visit.system.queries.figures.figures(visit.language)
     pipeline = visit.system.pipelines.current
     share = found.first_pass.share
+    defects = [one for one in found.defects if one.count]
+    most = max((one.count for one in defects), default=0)
     page = FiguresPage(
         figures=found,
         states=_state_rows(found, visit.language),
         lines=_line_rows(found),
-        defects=tuple(
-            DefectRow(figures=one, bar=bar_of(one.count, max(each.count for each in found.defects)))
-            for one in found.defects
-        ),
+        defects=tuple(DefectRow(figures=one, bar=bar_of(one.count, most)) for one in defects),
         share=None if share is None else round(share * 100),
         share_bar=bar_of(share or 0, 1),
         in_work=sum(

@@ -102,14 +102,15 @@ def mail_html(visit: Visit, mail_id: str) -> HtmlResponse:
     )
 
 
-@get("/mail/{mail_id:str}/attachments/{number:int}")
-def attachment(visit: Visit, mail_id: str, number: int) -> HtmlResponse:
+@get("/mail/{mail_id:str}/attachments/{number:str}")
+def attachment(visit: Visit, mail_id: str, number: str) -> HtmlResponse:
     """What was sent with it, to be saved."""
     visit.require("operator")
     content = _content(visit, mail_id)
-    if content is None or not 0 <= number < len(content.attachments):
+    parts = {str(place): part for place, part in enumerate(content.attachments if content else ())}
+    if number not in parts:
         raise NotFound(f"mail {mail_id} has no such attachment")
-    part = content.attachments[number]
+    part = parts[number]
     name = "".join(
         letter if letter.isascii() and (letter.isalnum() or letter in "-_.") else "_" for letter in part.name
     )
