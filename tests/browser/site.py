@@ -13,7 +13,7 @@ import uvicorn
 
 from dealerflow.composition.web import demo_people
 from dealerflow.web.system import WebSystem
-from tests.web.harness import WebTestSystem
+from tests.web.harness import WithRealIds
 
 STARTS_WITHIN_S = 20
 
@@ -21,7 +21,7 @@ STARTS_WITHIN_S = 20
 class Site:
     """A running site. `url` is where its pages are."""
 
-    def __init__(self, system: WebTestSystem, url: str) -> None:
+    def __init__(self, system: WithRealIds, url: str) -> None:
         self.system = system
         self.url = url
 
@@ -42,7 +42,7 @@ class _Server(uvicorn.Server):
         self.listening.set()
 
 
-class BrowsedSystem(WebTestSystem):
+class BrowsedSystem(WithRealIds):
     """As a demo shows itself: with its people on the pages."""
 
     def _web(self) -> WebSystem:

@@ -23,6 +23,7 @@ from dealerflow.application.happenings import DeliverWebhooks, WebhookRequest
 from dealerflow.application.links import Links
 from dealerflow.application.mailing import SendMails
 from dealerflow.application.payments import Charge, TakePayments
+from dealerflow.application.ports import Ids
 from dealerflow.pipeline.definition import Pipeline
 
 NOON = 1_790_000_000_000  # ms since epoch, a day in 2026
@@ -119,7 +120,7 @@ class TestSystem:
         self.engine: sa.Engine = open_engine(url)
         metadata.create_all(self.engine)
         self.clock = StillClock()
-        self.ids = CountedIds()
+        self.ids: Ids = CountedIds()
         self.pipelines = OnePipeline(pipeline)
         self.database = SqlDatabase(self.engine, self.clock, self.ids, self.pipelines)
         self.store = SqlMessageStore(self.engine)

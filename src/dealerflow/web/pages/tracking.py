@@ -10,7 +10,6 @@ from urllib.parse import urlencode
 
 import msgspec
 from babel.dates import format_date
-from litestar.params import FromPath
 
 from dealerflow.application.orders import DecisionForm, decide, visible
 from dealerflow.application.payments import PaymentForm, receive_payment
@@ -102,7 +101,7 @@ class DecidePage(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get("/orders/{order_id:str}")
-def tracking(visit: Visit, order_id: FromPath[str]) -> HtmlResponse:
+def tracking(visit: Visit, order_id: str) -> HtmlResponse:
     """The customer's page. Staff who come without a key go to the board's page of the order."""
     if KEY not in visit.request.query_params:
         if visit.account is not None:
@@ -112,7 +111,7 @@ def tracking(visit: Visit, order_id: FromPath[str]) -> HtmlResponse:
 
 
 @post("/orders/{order_id:str}/payments")
-def pay(visit: Visit, order_id: FromPath[str]) -> HtmlResponse:
+def pay(visit: Visit, order_id: str) -> HtmlResponse:
     """Pay what is due, with the test card."""
     caller = visit.caller(order_id)
     amount, _, currency = visit.fields.text("sum").partition(" ")
@@ -127,13 +126,13 @@ def pay(visit: Visit, order_id: FromPath[str]) -> HtmlResponse:
 
 
 @get("/orders/{order_id:str}/decisions/{outcome:str}")
-def ask(visit: Visit, order_id: FromPath[str], outcome: FromPath[str]) -> HtmlResponse:
+def ask(visit: Visit, order_id: str, outcome: str) -> HtmlResponse:
     """Ask once more before deciding."""
     return _ask(visit, order_id, outcome)
 
 
 @post("/orders/{order_id:str}/decisions/{outcome:str}")
-def decided(visit: Visit, order_id: FromPath[str], outcome: FromPath[str]) -> HtmlResponse:
+def decided(visit: Visit, order_id: str, outcome: str) -> HtmlResponse:
     """Decide, as the customer."""
     system, caller = visit.system, visit.caller(order_id)
     try:
@@ -157,7 +156,7 @@ def decided(visit: Visit, order_id: FromPath[str], outcome: FromPath[str]) -> Ht
 
 
 @get("/orders/{order_id:str}/documents/{document_id:str}")
-def paper(visit: Visit, order_id: FromPath[str], document_id: FromPath[str]) -> HtmlResponse:
+def paper(visit: Visit, order_id: str, document_id: str) -> HtmlResponse:
     """An invoice or credit note of the order as PDF; for the customer, the dealership and administrators."""
     caller = visit.caller(order_id)
     with visit.system.database.read() as work:
