@@ -27,7 +27,8 @@ INTRODUCTION = """A queue holds messages that are *waiting* (also those whose qu
 *delayed* (tried again later) or *dead*. Look at them and steer them on the page *Queues*, with `dealerflow
 queues` or over the [HTTP API](http-api.md).
 
-*Batch* is how many messages are worked in one transaction. *Ordered* means that messages of one group (a
+*Batch* is how many messages a worker claims at once. Those that only write to the database are worked in one
+transaction, calls to the outside one after the other. *Ordered* means that messages of one group (a
 dealership) are worked in the order sent, and never by two workers at once. *Attempts* are the handler's own
 failures; an unreachable dependency counts none. The delay before the next attempt doubles, with jitter,
 between the two figures."""
