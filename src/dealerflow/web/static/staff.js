@@ -47,5 +47,6 @@ function unfold() {
 
 document.addEventListener("visibilitychange", refresh);
 addEventListener("hashchange", unfold);
-unfold();
+// After the browser's own jump to the address, which takes the focus away.
+addEventListener("load", () => requestAnimationFrame(unfold));
 if (document.querySelector("[data-live]")) plan();
