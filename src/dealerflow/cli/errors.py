@@ -30,10 +30,13 @@ class Commands(TyperGroup):
 
 def say(error: DealerflowError) -> None:
     """Tell on stderr what is wrong; every fault of an input on a line of its own."""
-    lines = [error.detail]
-    if isinstance(error, Invalid) and error.faults:
-        lines = [f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults]
-    sys.stderr.write("\n".join(lines) + "\n")
+    text = error.detail
+    # One that names lines of a file has its own text; pointers would only be in the way.
+    if isinstance(error, Invalid) and not hasattr(error, "origin"):
+        text = (
+            "\n".join(f"{fault.pointer}: {fault.detail}".removeprefix(": ") for fault in error.faults) or text
+        )
+    sys.stderr.write(f"{text}\n")
 
 
 def status_of(error: DealerflowError) -> int:

@@ -115,6 +115,10 @@ def make_directory(data: Path) -> None:
 def _check(system: System) -> None:
     """What is wrong with files is told before anything starts."""
     _ = system.secret, system.pipeline
+    if system.settings.smtp_url:
+        _ = system.mailer
+    if system.settings.templates:
+        _ = system.letters
 
 
 def _is_loopback(host: str) -> bool:
