@@ -8,26 +8,14 @@ from typing import Any, get_args
 
 import msgspec
 
+from dealerflow.application import queues
 from dealerflow.application.cloud_events import CloudEvent
 from dealerflow.domain import events, messages
 from dealerflow.domain.messages import AnyMessage, Envelope
 from scripts.reference.markdown import code, table, whole
 from scripts.reference.markdown import page as markdown_page
 
-QUEUE = {
-    "PlaceOrder": "orders",
-    "MoveOrder": "decisions",
-    "TakePayment": "payments",
-    "IssueInvoice": "invoices",
-    "IssueCreditNote": "invoices",
-    "IssueDeliveryNote": "deliveries-<delivery line>",
-    "AnnounceCar": "deliveries-<delivery line>, queues that the pipeline names",
-    "SendMail": "notifications",
-    "PublishToTopic": "notifications",
-    "CallFunction": "functions",
-    "PublishEvent": "events",
-    "DeliverWebhook": "webhooks",
-}
+QUEUE = {message.__name__: queue for queue, carried in queues.CARRIES.items() for message in carried}
 
 EVENTS = {
     events.ORDER_PLACED: ("An accepted order was stored and entered its first state.", ()),

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import msgspec
 
+from dealerflow.domain import messages as m
+
 ORDERS = "orders"
 DECISIONS = "decisions"
 PAYMENTS = "payments"
@@ -46,6 +48,22 @@ POLICIES: dict[str, QueuePolicy] = {
     EVENTS: QueuePolicy(batch=500, ordered=False),
     FUNCTIONS: CALL_TO_THE_OUTSIDE,
     WEBHOOKS: _DAYS_OF_RETRIES,
+}
+
+
+DELIVERIES = DELIVERIES_PREFIX + "{delivery_line}"
+
+# What each queue carries. (A queue that a pipeline file names itself carries AnnounceCar.)
+CARRIES: dict[str, tuple[type[m.Message], ...]] = {
+    ORDERS: (m.PlaceOrder,),
+    DECISIONS: (m.MoveOrder,),
+    PAYMENTS: (m.TakePayment,),
+    INVOICES: (m.IssueInvoice, m.IssueCreditNote),
+    NOTIFICATIONS: (m.SendMail, m.PublishToTopic),
+    DELIVERIES: (m.IssueDeliveryNote, m.AnnounceCar),
+    EVENTS: (m.PublishEvent,),
+    FUNCTIONS: (m.CallFunction,),
+    WEBHOOKS: (m.DeliverWebhook,),
 }
 
 

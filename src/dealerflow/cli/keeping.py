@@ -1,4 +1,4 @@
-"""`audit`, `backup`, `restore` and `openapi`: keeping an installation."""
+"""`audit`, `backup`, `restore`, `openapi` and `asyncapi`: keeping an installation."""
 
 from __future__ import annotations
 
@@ -90,15 +90,33 @@ def openapi(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Write the OpenAPI document of the HTTP API."""
-    import msgspec
-
     from dealerflow.composition.settings import settings_of
     from dealerflow.web.app import API, API_ROUTES
     from dealerflow.web.health import ROUTES
     from dealerflow.web.reference import openapi as document
 
     made = document({API: API_ROUTES, "": ROUTES}, public_url=settings_of(data, os.environ).public_url)
-    text = msgspec.json.format(msgspec.json.encode(made), indent=2).decode() + "\n"
+    _write(made, file)
+
+
+def asyncapi(
+    file: Annotated[
+        Path | None, typer.Argument(metavar="[FILE]", help="Where to; standard output, if left out.")
+    ] = None,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write the AsyncAPI document of the queues, their messages and the events."""
+    from dealerflow.application.asyncapi import asyncapi as document
+    from dealerflow.composition.embedded import System
+    from dealerflow.composition.settings import settings_of
+
+    _write(document(System(settings_of(data, os.environ)).pipeline), file)
+
+
+def _write(document: object, file: Path | None) -> None:
+    import msgspec
+
+    text = msgspec.json.format(msgspec.json.encode(document), indent=2).decode() + "\n"
     if file is None:
         sys.stdout.write(text)
     else:

@@ -39,6 +39,7 @@ app.command()(keeping.audit)
 app.command()(keeping.backup)
 app.command()(keeping.restore)
 app.command()(keeping.openapi)
+app.command()(keeping.asyncapi)
 app.command()(simulate.simulate)
 
 
