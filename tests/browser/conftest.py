@@ -5,6 +5,7 @@ from __future__ import annotations
 import subprocess
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
@@ -24,6 +25,8 @@ QUIET = [
 ]
 TIMEOUT_MS = 15_000
 ENSURE_CHROMIUM = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
+
+REFUSED = "Content Security Policy"
 
 PageOf = Callable[..., Page]
 
@@ -48,7 +51,8 @@ def page_of(chromium: Browser) -> Iterator[PageOf]:
     """`page_of(javascript=True, **options)` opens a page in a fresh profile: no cookies, nobody logged in.
 
     Each call is another person at another machine; `options` are those of Playwright's `new_context` (locale,
-    viewport, base_url …). After the test no page may have met an error in its own scripts.
+    viewport, base_url …). After the test no page may have met an error in its own scripts, gone against its content
+    security policy, or asked another machine for anything.
     """
     contexts: list[BrowserContext] = []
     errors: list[str] = []
@@ -60,12 +64,19 @@ def page_of(chromium: Browser) -> Iterator[PageOf]:
         context.on(
             "weberror", lambda failure: errors.append(f"{failure.page and failure.page.url}: {failure.error}")
         )
+        context.on("console", lambda said: errors.extend([said.text] if REFUSED in said.text else []))
+        context.on("request", lambda asked: errors.extend([] if _is_here(asked.url) else [asked.url]))
         return context.new_page()
 
     yield open_page
     for context in contexts:
         context.close()
-    assert errors == [], "a script on a page failed"
+    assert errors == [], "a script failed, or a page asked for what it may not have"
+
+
+def _is_here(address: str) -> bool:
+    parts = urlsplit(address)
+    return parts.scheme not in {"http", "https"} or parts.hostname == "127.0.0.1"
 
 
 @pytest.fixture

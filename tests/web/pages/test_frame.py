@@ -79,16 +79,21 @@ def test_an_unknown_language_changes_nothing(visitor: Visitor) -> None:
 
 
 def test_the_other_language_of_a_page_is_the_same_page(visitor: Visitor) -> None:
-    page = visitor.get("/order?model=solano&options=a&options=b").text
+    page = visitor.get("/login?next=/lines&email=a&email=b").text
     (address,) = re.findall(r'href="([^"]+)" lang="es"', page)
     path, _, query = unescape(address).partition("?")
-    assert path == "/order"
-    assert sorted(parse_qsl(query)) == [
-        ("lang", "es"),
-        ("model", "solano"),
-        ("options", "a"),
-        ("options", "b"),
-    ]
+    assert path == "/login"
+    assert sorted(parse_qsl(query)) == [("email", "a"), ("email", "b"), ("lang", "es"), ("next", "/lines")]
+
+
+def test_the_other_language_of_a_page_that_answers_a_form_is_a_page_too(visitor: Visitor) -> None:
+    page = visitor.get("/order?dealership=harbour&model=solano&trim=cross&options=tow-bar")
+    answer = visitor.fill(page, "/order", {"name": ""})
+    (address,) = re.findall(r'href="([^"]+)" lang="es"', answer.text)
+    other = visitor.get(unescape(address))
+    assert other.status_code == 200
+    assert '<html lang="es">' in other.text
+    assert re.search(r'id="trim-cross"[^>]* checked', other.text)
 
 
 # --- forms -------------------------------------------------------------------------------------------------------------

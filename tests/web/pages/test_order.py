@@ -132,8 +132,8 @@ def test_every_rule_is_said_at_each_option_before_it_is_broken(visitor: Visitor)
 
 def test_an_option_that_the_trim_does_not_have_is_closed(visitor: Visitor) -> None:
     page = visitor.get("/order?trim=base").text
-    assert re.search(r'id="option-sport-seats"[^>]* disabled', page)
-    assert not re.search(r'id="option-sport-seats"[^>]* disabled', visitor.get("/order?trim=sport").text)
+    assert re.search(r'id="option-sport-seats"[^>]* data-closed', page)
+    assert not re.search(r'id="option-sport-seats"[^>]* data-closed', visitor.get("/order?trim=sport").text)
 
 
 def test_another_model_is_shown_before_it_can_be_ordered(visitor: Visitor) -> None:

@@ -39,7 +39,7 @@ import re
 from collections.abc import Callable, Coroutine
 from functools import cached_property
 from typing import Any, TypeVar
-from urllib.parse import quote, urlencode
+from urllib.parse import parse_qsl, quote, urlencode
 
 import msgspec
 from jinja2 import Environment, PackageLoader, StrictUndefined
@@ -206,8 +206,12 @@ class Visit:
         status: int = 200,
         place: str | None = None,
         zone: str | None = None,
+        address: str | None = None,
     ) -> HtmlResponse:
-        """The page. `place` is marked in the navigation; times are shown in `zone` (by default `Visit.zone`)."""
+        """The page. `place` is marked in the navigation; times are shown in `zone` (by default `Visit.zone`).
+
+        `address` is where the page is read, for one that answers a form sent elsewhere.
+        """
         flash = self._flash()
         if self.request.query_params.get("lang") in LANGUAGES:
             self.set_cookie(LANGUAGE_COOKIE, self.language, max_age=YEAR_SECONDS)
@@ -225,7 +229,7 @@ class Visit:
                     places=tuple(places_for(self.account)),
                     place=place,
                     flash=flash,
-                    languages=tuple((code, self._in_language(code)) for code in LANGUAGES),
+                    languages=tuple((code, self._in_language(code, address)) for code in LANGUAGES),
                 ),
             )
         )
@@ -281,9 +285,11 @@ class Visit:
             return None  # no cookie of ours
         return flash
 
-    def _in_language(self, code: str) -> str:
-        query = [(name, value) for name, value in self.request.query_params.multi_items() if name != "lang"]
-        return f"{quote(self.request.url.path)}?{urlencode([*query, ('lang', code)])}"
+    def _in_language(self, code: str, address: str | None) -> str:
+        asked = self.request.query_params.multi_items()
+        path, _, query = (address or "").partition("?")
+        known = parse_qsl(query) if address else [(name, value) for name, value in asked if name != "lang"]
+        return f"{path or quote(self.request.url.path)}?{urlencode([*known, ('lang', code)])}"
 
     def _finish(self, response: HtmlResponse) -> HtmlResponse:
         for cookie in self._cookies:

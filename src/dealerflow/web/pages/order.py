@@ -11,6 +11,7 @@ never agreed to unseen.
 from __future__ import annotations
 
 from typing import Any
+from urllib.parse import urlencode
 
 import msgspec
 
@@ -152,7 +153,14 @@ def _show(
         languages=tuple((code, visit.texts(f"language.{code}")) for code in LANGUAGES),
         longest=LONGEST,
     )
-    return visit.show("order.html", view, status=422 if errors else status)
+    return visit.show("order.html", view, status=422 if errors else status, address=_address(car))
+
+
+def _address(car: Configuration) -> str:
+    """Where this car is shown again."""
+    choice, own = car.choice, [("dealership", car.dealership.id)] if car.dealership else []
+    chosen = [("model", choice.model), ("trim", choice.trim), ("colour", choice.colour)]
+    return f"/order?{urlencode([*own, *chosen, *(('options', code) for code in choice.options)])}"
 
 
 def _missing(car: Configuration, fields: Fields, t: Texts) -> Errors:

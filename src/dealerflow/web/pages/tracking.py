@@ -175,7 +175,8 @@ def paper(visit: Visit, order_id: str, document_id: str) -> HtmlResponse:
 def _show(visit: Visit, order_id: str, *, said: str | None = None, status: int = 200) -> HtmlResponse:
     order = _see(visit, order_id)
     zone = visit.zone_of(order.dealership) if order.dealership else None
-    return visit.show("tracking.html", _page(visit, order, said), status=status, zone=zone)
+    page = _page(visit, order, said)
+    return visit.show("tracking.html", page, status=status, zone=zone, address=page.address)
 
 
 def _see(visit: Visit, order_id: str) -> OrderView:

@@ -21,10 +21,12 @@ async function showPrice() {
   remember();
 }
 
+// What cannot be had with the rest is closed. Without scripts it stays open: the page does not know yet what is chosen beside it.
 // A broken rule is explained beside the option and in the summary; until it is mended there is nothing to order.
 function guard() {
   const broken = document.querySelector("#summary .faults") !== null;
-  document.getElementById("place").disabled = broken;
+  for (const input of form.querySelectorAll("[data-closed]")) input.disabled = true;
+  for (const button of form.querySelectorAll(".place")) button.disabled = broken;
 }
 
 // The address follows the choice, so that a reload or a bookmark finds the same car. It never holds personal data.
