@@ -85,8 +85,10 @@ def see_order(
     try:
         return system.queries.orders.one(reader, order_id)
     except NotFound:
-        if caller.link_number != 0 or system.queries.orders.is_stored(order_id):
+        if caller.link_number != 0:
             raise
+        if system.queries.orders.is_stored(order_id):  # it came meanwhile, or else the key is void
+            return system.queries.orders.one(reader, order_id)
     except Outage:
         if not _is_spooled(system, order_id):
             raise
@@ -156,9 +158,10 @@ def about_order(
     try:
         return idempotent(request, body, caller, run)
     except NotFound:
-        new = caller.customer_of == order_id and caller.link_number == 0
-        if not new or system_of(request).queries.orders.is_stored(order_id):
+        if caller.customer_of != order_id or caller.link_number != 0:
             raise
+        if system_of(request).queries.orders.is_stored(order_id):  # it came meanwhile, or its key is void
+            return idempotent(request, body, caller, run)
         raise Conflict("the order is being processed; try again in a moment", state=RECEIVED) from None
 
 
