@@ -117,6 +117,15 @@ def test_a_car_that_may_not_leave_is_named_and_keeps_the_load_here(anyone: Clien
     assert (again.status, "The load has not departed" in again.text) == (409, True)
 
 
+def test_the_delivery_lead_s_board_leads_to_the_loads(anyone: Client, person: PersonOf) -> None:
+    order = waiting_for_a_load(anyone)
+    delivery = person("delivery")
+    assert "Put it on a load" in delivery.get("/board").text
+    made = delivery.submit(delivery.get("/loads").form("/loads"), ("orders", order))
+    assert made.answer.headers["location"] in delivery.get("/board").links
+    assert "Put it on a load" not in person("admin").get("/board?state=quality_passed").text
+
+
 def test_no_load_of_that_id_is_a_page_that_says_so(person: PersonOf) -> None:
     delivery = person("delivery")
     for path in ("/loads/lod_nothing", "/loads/lod_nothing/departure", "/delivery-notes/dln_nothing"):

@@ -213,7 +213,7 @@ def _filters(visit: Visit, asked: Asked, pipeline: Pipeline) -> Filters:
         models=tuple((model.code, in_language(model.title, language)) for model in snapshot.catalogue.models)
         if snapshot
         else (),
-        lines=tuple((line.id, line.name) for line in lines),
+        lines=tuple((line.id, line.name) for line in lines) if caller.sees_every_order else (),
     )
 
 

@@ -19,6 +19,7 @@ from dealerflow.web.pages.texts import Texts
 
 Tone = Literal["wait", "go", "good", "bad", "plain"]
 LETTERS_OF_AN_ID = 6
+MINUTE_S = 60
 
 
 class Badge(msgspec.Struct, frozen=True, kw_only=True):
@@ -52,6 +53,7 @@ class OrderCard(msgspec.Struct, frozen=True, kw_only=True):
     badges: tuple[Badge, ...]
     deciding: str | None
     moves: tuple[MoveForm, ...]
+    loads_url: str | None
 
 
 class Cards:
@@ -60,6 +62,7 @@ class Cards:
     def __init__(self, visit: Visit, *, back: str = "", mark: str = "") -> None:
         """`back` is the page to which the forms lead; `mark` tells cards of one order on one page apart."""
         self._mark = mark
+        self._loads_cars = visit.caller().has("delivery_lead")
         self._pipeline = visit.system.pipelines.current
         self._now = visit.system.clock.now()
         self._texts = visit.texts
@@ -98,7 +101,16 @@ class Cards:
                 self._texts,
                 self._formats,
             ),
+            loads_url=self._loads_url(order),
         )
+
+    def _loads_url(self, order: OrderView) -> str | None:
+        """Where the delivery lead goes with a car that waits for a load."""
+        state = self._pipeline.states.get(order.state)
+        departs = state is not None and any(one.via == "departure" for one in state.outcomes.values())
+        if not departs or not self._loads_cars:
+            return None
+        return f"/loads/{order.load}" if order.load else "/loads"
 
 
 def page_moves(visit: Visit, order: OrderView, typed: Typed | None = None) -> tuple[MoveForm, ...]:
@@ -135,17 +147,15 @@ def arrival_of(order: OrderView, language: str) -> str | None:
 
 
 def span_since(at: str | None, now: int, language: str) -> str:
-    """How long ago that was: "3 days"."""
-    if at is None:
-        return ""
-    seconds = max(0.0, now / 1000 - datetime.fromisoformat(at).timestamp())
-    return span(seconds, language, least="minute")
+    """How long ago that was: "3 days"; "" for less than a minute."""
+    seconds = now / 1000 - datetime.fromisoformat(at).timestamp() if at else 0
+    return span(seconds, language) if seconds >= MINUTE_S else ""
 
 
-def span(seconds: float, language: str, *, least: Literal["second", "minute"] = "second") -> str:
-    """A length of time in words, roughly; `least` is the smallest unit."""
+def span(seconds: float, language: str) -> str:
+    """A length of time in words, roughly."""
     return format_timedelta(
-        timedelta(seconds=seconds), granularity=least, threshold=1.5, locale=locale_of(language)
+        timedelta(seconds=seconds), granularity="second", threshold=1.5, locale=locale_of(language)
     )
 
 

@@ -16,7 +16,7 @@ from dealerflow.web.pages.decisions import duties
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get
 from dealerflow.web.pages.staff_order import pdf
 
-MOST_IN_A_SECTION = 20
+MOST_IN_A_SECTION = 12
 MOST_COUNTED = 1_000
 MOST_NOTES = 10
 DEALERS = ("dealer", "dealer_admin")

@@ -21,7 +21,7 @@ from dealerflow.web.pages.frame import HtmlResponse, Visit, get
 from dealerflow.web.paging import cursor_of, paging, text
 from dealerflow.web.security import CONTENT_SECURITY_POLICY
 
-MAILS_OF_A_PAGE = 50
+MAILS_OF_A_PAGE = 30
 NAMED_STYLES = 200  # different styles of one mail that its policy names
 
 
