@@ -27,7 +27,7 @@ def named(text: str) -> list[str]:
         if block.language in ("sh", "console")
         for line in block.text.splitlines()
     ]
-    found += re.findall(r"`(dealerflow [^`\n]+)`", text)
+    found += [" ".join(code.split()) for code in re.findall(r"`(dealerflow\s(?:[^`\n]|\n(?!\n))+)`", text)]
     return [
         match[0] for line in found for match in re.finditer(r"(?<![\w./-])dealerflow [a-z][^|&;)]*", line)
     ]

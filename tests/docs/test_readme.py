@@ -22,7 +22,8 @@ SOURCE = re.compile(r"`((?:src/dealerflow|docs|tests|scripts)/[\w./-]*)(?:<\w+>[
 @pytest.mark.parametrize("document", WALKS, ids=lambda path: path.name)
 def test_what_is_to_be_clicked_stands_on_the_pages(document: Path) -> None:
     walk = _walk(document.read_text("utf-8"))
-    named = {label for label in re.findall(r"\*\*([^*]+)\*\*", prose(walk)) if not label.endswith(".")}
+    bold = (" ".join(label.split()) for label in re.findall(r"\*\*([^*]+)\*\*", prose(walk)))
+    named = {label for label in bold if not label.endswith(".")}
     labels = list(_labels())
     unknown = {label for label in named if not any(_fits(label, known) for known in labels)}
     assert len(named) > 8
