@@ -316,7 +316,7 @@ PAGES = (
     ("operator", ("/queues", "/queues/orders", "/mail", "/board?q=nunez")),
     ("admin", ("/board",)),
 )
-UNLABELLED = """() => [...document.querySelectorAll("input:not([type=hidden]), select, textarea, button, iframe, a")]
+UNLABELLED = """() => [...document.querySelectorAll("input:not([type=hidden], [hidden]), select, textarea, button, iframe, a")]
   .filter((e) => !(e.labels?.length || e.getAttribute("aria-label") || e.title || e.textContent.trim()))
   .map((e) => e.outerHTML)"""
 TWICE = """() => { const ids = [...document.querySelectorAll("[id]")].map((e) => e.id);
