@@ -87,7 +87,7 @@ def _dealership(dealership: SnapshotDealership) -> DealershipView:
     )
 
 
-@post("/quote", form=QuoteForm, answers={200: QuoteView}, access=ANYONE)
+@post("/quote", form=QuoteForm, answers={200: QuoteView}, access=ANYONE, repeatable=False)
 def quote(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """The price of a car, or what is still missing or wrong with it. Nothing is kept."""
     form = read_form(QuoteForm, body)
