@@ -28,7 +28,7 @@ from dealerflow.adapters.embedded.system import SystemClock, TimeIds
 from dealerflow.application.access import issue_token
 from dealerflow.application.payments import Charge
 from dealerflow.cli.main import app as command_line
-from dealerflow.composition.embedded import System, prepare, web_lock
+from dealerflow.composition.embedded import SPOOL, System, prepare, web_lock
 from dealerflow.composition.settings import settings_of
 from dealerflow.composition.testing import StillClock
 from dealerflow.composition.web import WebProcess
@@ -132,17 +132,22 @@ class InProcess:
 
     def _work(self) -> None:
         """Take steps until nothing more is due now."""
-        while self._step():
+        while [queue for queue in self._worked() if self._drained(queue)]:
             pass
 
-    def _step(self) -> bool:
-        worker = self._worker
-        more = "orders" not in self.unworked and worker.drainer.step()
+    def _worked(self) -> list[str]:
         try:
-            queues = [queue for queue in self._system.store.queues() if queue not in self.unworked]
+            known = self._system.store.queues()
         except Outage:
-            return more
-        return bool([queue for queue in queues if worker.steps.step(queue)]) or more
+            known = []
+        return [queue for queue in (SPOOL, *known) if queue not in self.unworked]
+
+    def _drained(self, queue: str) -> bool:
+        """Work one queue, or the spool, until it gives nothing more; whether it gave anything."""
+        worker, gave = self._worker, False
+        while worker.drainer.step() if queue == SPOOL else worker.steps.step(queue):
+            gave = True
+        return gave
 
     def lets_time_pass(self, seconds: float) -> None:
         for _ in range(PARTS):

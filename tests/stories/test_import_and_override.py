@@ -2,24 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Any
-
-from tests.stories.driver import Dealerflow, Order, refusal
+from tests.stories.driver import Dealerflow, refusal
+from tests.stories.open_orders import VINS, imported, open_order
 from tests.stories.usual_way import take
-
-VINS = ["1M8GDM9AXKP042788", "5GZCZ43D13S812715", "11111111111111111"]
-
-
-def open_order(reference: str, dealership: str, state: str, **more: Any) -> dict[str, Any]:
-    return {
-        "reference": reference,
-        "dealership": dealership,
-        "state": state,
-        "customer": {"name": f"Customer of {reference}", "email": f"{reference}@example.com"},
-        "vehicle": {"model": "meridian", "trim": "base", "colour": "deep-blue", "options": []},
-        **more,
-    }
-
 
 OPEN_ORDERS = [
     open_order("old-1", "northside", "order_arrived", placed_at="2026-01-31"),
@@ -27,16 +12,6 @@ OPEN_ORDERS = [
     open_order("old-3", "harbour", "quality_passed", vin=VINS[1], paid=3255000),
     open_order("old-4", "lakeside", "at_dealership", vin=VINS[2], paid=651000),
 ]
-
-
-def imported(dealerflow: Dealerflow) -> dict[str, Order]:
-    """The orders that were brought in, by their reference; each customer is sent a new link by the dealership."""
-    found = {}
-    for order in dealerflow.head.lists("/orders"):
-        link = dealerflow.dealer(order["dealership"]).sends(f"/orders/{order['id']}/link", expect=200)
-        customer = dealerflow.new_customer(order["customer"]["name"], "by@link.example")
-        found[order["facts"]["reference"]] = customer.knows({**order, **link})
-    return found
 
 
 def test_open_orders_are_brought_in_without_a_mail_and_live_on_to_their_keys(dealerflow: Dealerflow) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.stories.driver import Dealerflow, Order, plain_text, refusal
+from tests.stories.open_orders import VINS, imported, open_order
 from tests.stories.usual_way import take
 
 
@@ -33,10 +34,10 @@ def test_a_load_for_two_dealerships_gives_each_its_own_note(dealerflow: Dealerfl
 
 
 def test_one_blocked_car_keeps_the_whole_load_in_the_yard(dealerflow: Dealerflow) -> None:
-    ready, unpaid = dealerflow.customer.orders("northside"), dealerflow.customer.orders("northside")
+    ready = dealerflow.customer.orders("northside")
     take(dealerflow, "quality_passed", ready)
-    unpaid.reaches("order_placed")
-    dealerflow.places(unpaid, "quality_passed", reason="built as a show car")
+    dealerflow.imports([open_order("old-1", "northside", "quality_passed", vin=VINS[0])])
+    unpaid = imported(dealerflow)["old-1"]
     load = dealerflow.delivery.loads(ready, unpaid)
 
     stays = dealerflow.delivery.asks("POST", f"/loads/{load}/departure")
@@ -48,13 +49,13 @@ def test_one_blocked_car_keeps_the_whole_load_in_the_yard(dealerflow: Dealerflow
     assert _states(ready, unpaid) == ["quality_passed", "quality_passed"]
     assert dealerflow.delivery.lists("/delivery-notes") == []
 
-    dealerflow.customer.pays(unpaid)
+    unpaid.customer.pays(unpaid)
     unpaid.is_paid()
     dealerflow.delivery.sends_off(load)
     ready.reaches("on_delivery")
     unpaid.reaches("on_delivery")
     (note,) = dealerflow.delivery.lists("/delivery-notes")
-    assert sorted(car["order"] for car in note["cars"]) == sorted([ready.id, unpaid.id])
+    assert {car["order"]: car["vin"] for car in note["cars"]} == {ready.id: ready.vin, unpaid.id: VINS[0]}
 
 
 def test_a_car_is_on_one_load_at_a_time_and_leaves_once(dealerflow: Dealerflow) -> None:

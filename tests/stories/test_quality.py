@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 from tests.stories.driver import Dealerflow, plain_text
+from tests.stories.open_orders import open_order
 from tests.stories.usual_way import take
 
 HEADS = ["head1@factory.example", "head2@factory.example"]
@@ -59,15 +60,8 @@ def test_a_car_that_is_built_anew_gets_another_vin_and_frees_its_place(dealerflo
     assert templates.count("order_in_production") == 1
     assert built in plain_text(dealerflow.letter(order, "order_on_its_way"))
 
-    used = {
-        "reference": "old-1",
-        "dealership": "northside",
-        "state": "production_started",
-        "customer": {"name": "Bea Flint", "email": "bea@example.com"},
-        "vehicle": {"model": "meridian", "trim": "base", "colour": "deep-blue"},
-        "line": "A",
-    }
-    refused = dealerflow.imports([{**used, "vin": scrapped}], fails=True)
+    other = open_order("old-1", "northside", "production_started", vin=scrapped, line="A")
+    refused = dealerflow.imports([other], fails=True)
     assert f"{scrapped} is in use" in refused, "a scrapped car's VIN is never used again"
 
 

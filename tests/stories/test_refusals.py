@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import pytest
-
 from tests.stories.driver import Dealerflow, faults_of, refusal
 from tests.stories.usual_way import take
 
@@ -87,11 +85,10 @@ def test_a_line_lead_decides_only_for_the_own_line(dealerflow: Dealerflow) -> No
     assert order.for_staff["failures"] == 0
 
 
-@pytest.mark.parametrize("outcome", ["load"])
-def test_a_car_leaves_only_with_a_load(dealerflow: Dealerflow, outcome: str) -> None:
+def test_a_car_leaves_only_with_a_load(dealerflow: Dealerflow) -> None:
     order = dealerflow.customer.orders("northside").reaches("order_placed")
     take(dealerflow, "quality_passed", order)
-    refused = dealerflow.delivery.tries(order, outcome)
+    refused = dealerflow.delivery.tries(order, "load")
     assert "by the departure of a load" in refusal(refused, 409)
     for person in (dealerflow.dealer("northside"), dealerflow.production):
         assert person.asks("POST", "/loads", json={"orders": [order.id]}).status_code == 403
