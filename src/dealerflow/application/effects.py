@@ -56,14 +56,19 @@ def make_vehicle(work: UnitOfWork, order: Order, move: Move) -> Order:
 
 def _next_vin(work: UnitOfWork, plant: str, order: Order, at: int) -> str:
     """The plant's next VIN; one that an imported car has already is passed over."""
-    code = "".join(letter for letter in order.model.upper() if letter.isalnum() and letter not in "IOQ")
-    model_code = f"{code}00000"[:5]
+    model_code = work.orders.revision(order.id).vin_code or _letters_of(order.model)
     year = 1970 + at // MS_PER_YEAR
     while True:
         wmi, serial = work.factory.next_serial(plant)
         vin = make_vin(wmi, model_code, year, plant[:1].upper(), (serial - 1) % MAX_SERIAL + 1)
         if not work.factory.vin_is_used(vin):
             return vin
+
+
+def _letters_of(model: str) -> str:
+    """Five characters that a VIN may have, from the model's name: for an order whose catalogue gave it none."""
+    allowed = "".join(letter for letter in model.upper() if letter in "ABCDEFGHJKLMNPRSTUVWXYZ0123456789")
+    return f"{allowed}00000"[:5]
 
 
 def scrap_vehicle(work: UnitOfWork, order: Order, move: Move) -> Order:

@@ -135,6 +135,7 @@ def new_order(accepted: AcceptedForm, *, catalogue_version: int, order_id: str, 
             price=quote.total.amount,
             currency=quote.total.currency,
             note=form.note,
+            vin_code=quote.vin_code,
         ),
         terms=accepted.dealership.terms,
     )

@@ -11,7 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dealerflow.application import queues
-from dealerflow.application.orders import record, visible
+from dealerflow.application.orders import SYSTEM, record, visible
 from dealerflow.application.refunds import ask_for_refund
 from dealerflow.application.work import Payment, UnitOfWork
 from dealerflow.domain import events
@@ -130,11 +130,15 @@ class TakePayments:
             return
         if settled.status == "declined":
             record(
-                work, order, events.PAYMENT_DECLINED, details={**_details(payment), "reason": answer.declined}
+                work,
+                order,
+                events.PAYMENT_DECLINED,
+                by=SYSTEM,
+                details={**_details(payment), "reason": answer.declined},
             )
             return
         work.orders.add_paid(order.id, payment.amount)
-        record(work, order, events.PAYMENT_RECORDED, details=_details(payment))
+        record(work, order, events.PAYMENT_RECORDED, by=SYSTEM, details=_details(payment))
         work.send(queues.INVOICES, IssueInvoice(payment=payment.id), group=order.dealership, order=order.id)
         if "ask_refund" in work.pipelines.get(order.pipeline).state(order.state).effects:
             ask_for_refund(work, order, settled, by="dealerflow")

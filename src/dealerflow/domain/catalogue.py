@@ -122,10 +122,14 @@ class VehicleChoice(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fi
 
 
 class Quote(msgspec.Struct, frozen=True, kw_only=True):
-    """What a car costs: lines for model, trim, colour, options (in the catalogue's order), and their sum."""
+    """What a car costs: lines for model, trim, colour, options (in the catalogue's order), and their sum.
+
+    `vin_code` is the model's part of the VIN that the car will have.
+    """
 
     lines: tuple[PricedLine, ...]
     total: Money
+    vin_code: str = ""
 
 
 class PartialChoice(NamedTuple):
@@ -180,7 +184,8 @@ def quote(catalogue: Catalogue, choice: VehicleChoice, currency: str) -> Quote:
         prices.colours[choice.colour],
         *[prices.options[code] for code in options],
     )
-    return Quote(lines=lines, total=Money(sum([line.amount for line in lines]), currency))
+    total = Money(sum([line.amount for line in lines]), currency)
+    return Quote(lines=lines, total=total, vin_code=index.model.vin_code)
 
 
 def faults(

@@ -46,6 +46,7 @@ class Revision(msgspec.Struct, frozen=True, kw_only=True):
     price: int
     currency: str
     note: str | None = None
+    vin_code: str = ""  # the model's part of the VIN, positions 4 to 8
 
 
 class NewOrder(msgspec.Struct, frozen=True, kw_only=True):

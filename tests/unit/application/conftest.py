@@ -56,7 +56,7 @@ class Dealerflow(TestSystem):
         line = PricedLine(kind="model", code="meridian", title={"en": "Meridian"}, amount=PRICE)
         revision = Revision(
             number=1, catalogue_version=1, model="meridian", trim="base", colour="deep-blue", options=(), labels=LABELS,
-            lines=(line,), price=PRICE, currency="EUR",
+            lines=(line,), price=PRICE, currency="EUR", vin_code="MER24",
         )  # fmt: skip
         customer = Customer(name="Ana Núñez", email="ana@example.com", language=language)
         new = NewOrder(

@@ -12,6 +12,7 @@ from dealerflow.application.shipping import LoadForm, depart, make_load
 from dealerflow.domain.billing import Term
 from dealerflow.domain.errors import Conflict, Forbidden, Invalid, NotFound
 from dealerflow.domain.people import Caller
+from dealerflow.domain.vehicles import has_right_check_digit
 from tests.unit.application.conftest import (
     DEALER,
     DELIVERY,
@@ -108,6 +109,13 @@ def test_a_rebuild_scraps_the_car_frees_the_place_and_makes_another_car(dealerfl
     assert [car["status"] for car in cars] == ["scrapped", "building"]
     assert len({car["vin"] for car in cars}) == 2
     assert dealerflow.mails_of(id_).count("order_in_production") == 1
+
+
+def test_a_vin_names_maker_model_and_plant(dealerflow: Dealerflow) -> None:
+    in_production(dealerflow)
+    vin = dealerflow.rows(t.vehicles)[0]["vin"]
+    assert (vin[:3], vin[3:8], vin[10]) == ("XDF", "MER24", "M")
+    assert has_right_check_digit(vin)
 
 
 def test_wrong_role_wrong_dealership_and_wrong_details_are_refused(dealerflow: Dealerflow) -> None:

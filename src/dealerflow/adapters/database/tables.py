@@ -320,6 +320,7 @@ revisions = sa.Table(
     _int("price"),
     _text("currency"),
     _maybe("note"),
+    _text("vin_code", server_default=""),
     _int("at"),
 )
 

@@ -26,7 +26,7 @@ SPOOL = "intake.db"
 DATABASE = "dealerflow.db"
 NOT_COPIED = {"run", SPOOL, DATABASE}
 SKIPPED_VINS = 1_000  # serial numbers that may have been given out since the copy was made
-_SIDE_FILES = ("-wal", "-shm", "-journal")
+_SIDE_FILES = ("-wal", "-shm", "-journal", ".write", ".wants")
 
 
 def back_up(data: Path, target: Path) -> list[str]:
