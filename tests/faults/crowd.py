@@ -54,6 +54,7 @@ class Crowd:
         self._position = 0
         self._happened: dict[str, list[str]] = defaultdict(list)  # order → states entered, and "paid"
         self.on_taken: Callable[[int], None] = lambda count: None
+        self.before_each_call: Callable[[], None] = lambda: None  # may raise, to end all
 
     async def lives(self) -> None:
         """Let every order live."""
@@ -210,6 +211,7 @@ class Crowd:
             headers["Idempotency-Key"] = f"{self._seed}-{self._keys}"
         deadline = time.monotonic() + PATIENCE_S
         while True:
+            self.before_each_call()
             http = self._free.pop()
             try:
                 answer = await http.request(method, path, json=body, headers=headers)

@@ -25,7 +25,7 @@ MODULES = {"web": "dealerflow.cli.web_process", "worker": "dealerflow.cli.worker
 LOOK_EVERY_S = 0.02
 START_WITHIN_S = 60.0
 STOP_WITHIN_S = 20.0
-CHILDREN_END_WITHIN_S = 1.0
+CHILDREN_END_WITHIN_S = 5.0  # they are killed at once; a busy machine may need a while to clear them away
 STAFF = {
     "northside": "dealer@northside.example",
     "harbour": "dealer@harbour.example",

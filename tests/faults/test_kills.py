@@ -70,6 +70,11 @@ class Killer(threading.Thread):
         except BaseException as failure:  # noqa: BLE001 - it is raised where the test is
             self.failure = failure
 
+    def check(self) -> None:
+        """Raises what went wrong with killing."""
+        if self.failure is not None:
+            raise self.failure
+
     def _wait(self, count: int, hesitation: float) -> None:
         with self._changed:
             self._changed.wait_for(lambda: self._taken >= count)
@@ -83,12 +88,11 @@ def live_and_kill(
     tokens = served.tokens()
     crowd = Crowd(served.url, tokens, orders=orders, seed=SEED)
     killer = Killer(kill or served.kill, victims, orders=orders, seed=SEED)
-    crowd.on_taken = killer.taken
+    crowd.on_taken, crowd.before_each_call = killer.taken, killer.check
     killer.start()
     asyncio.run(crowd.lives())
     killer.join()
-    if killer.failure is not None:
-        raise killer.failure
+    killer.check()
     assert sorted(killer.killed) == sorted(victims)
     served.wait_until_ready()
     settles(served, tokens["operator"])

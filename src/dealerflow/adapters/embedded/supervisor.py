@@ -18,6 +18,8 @@ import time
 from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from dealerflow.adapters.embedded.lifeline import tie_at_birth
+
 log = logging.getLogger(__name__)
 
 STOP_WITHIN_S = 9.0  # children end within it; what doesn't is killed, and the whole has ended within 10 s
@@ -65,6 +67,7 @@ class Supervisor:
         self._descriptors = tuple(descriptors)
         self._stop_by: float | None = None
         self._hopeless = False
+        self._tie = tie_at_birth()
 
     def run(self) -> int:
         """Start the children, and return the exit status when all have ended: 0 after a signal, 1 if one was
@@ -128,6 +131,7 @@ class Supervisor:
             env=environment,
             stdin=subprocess.DEVNULL,
             pass_fds=(self._lifeline, *self._descriptors),
+            preexec_fn=self._tie,  # noqa: PLW1509 - safe here, where there are no other threads
         )
         child.started_at = now
         log.info("%s started: pid %d", child.name, child.process.pid)
