@@ -16,7 +16,7 @@ from dealerflow.domain import events
 from dealerflow.domain.events import Event
 from dealerflow.domain.orders import Order
 from dealerflow.domain.vehicles import MAX_SERIAL, make_vin
-from dealerflow.pipeline.definition import Outcome
+from dealerflow.pipeline.definition import Outcome, Pipeline
 
 DEFAULT_PLANT = "main"
 MS_PER_YEAR = 31_556_952_000  # a mean Gregorian year
@@ -33,6 +33,22 @@ class Move(msgspec.Struct, frozen=True, kw_only=True):
 
 
 Effect = Callable[[UnitOfWork, Order, Move], Order]
+
+
+def states_with_a_car(pipeline: Pipeline) -> frozenset[str]:
+    """The states in which every order has a vehicle, whichever way it came."""
+    having = set(pipeline.states) - {pipeline.start}
+    while True:
+        lost = {
+            move.outcome.to
+            for move in pipeline.moves()
+            if move.outcome.to in having
+            and "make_vehicle" not in (*move.outcome.effects, *pipeline.state(move.outcome.to).effects)
+            and (move.source not in having or "scrap_vehicle" in move.outcome.effects)
+        }
+        if not lost:
+            return frozenset(having)
+        having -= lost
 
 
 def make_vehicle(work: UnitOfWork, order: Order, move: Move) -> Order:

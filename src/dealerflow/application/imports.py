@@ -18,6 +18,7 @@ from typing import Annotated
 import msgspec
 from msgspec import Meta
 
+from dealerflow.application.effects import states_with_a_car
 from dealerflow.application.import_files import Cell, Rows, converted, doubled, listed, text, whole
 from dealerflow.application.intake import new_order
 from dealerflow.application.orders import start
@@ -29,7 +30,7 @@ from dealerflow.domain.errors import Conflict, Fault, Invalid, NotFound
 from dealerflow.domain.ids import DIGITS, TIME_DIGITS
 from dealerflow.domain.intake import AcceptedForm, CustomerForm, Snapshot, VehicleForm, check
 from dealerflow.domain.vehicles import normalised_vin, vin_faults, vin_warnings
-from dealerflow.pipeline.definition import Pipeline, State
+from dealerflow.pipeline.definition import State
 
 METHOD = "imported"  # a payment that was made, and invoiced, elsewhere
 _CHANCE_DIGITS = 16
@@ -126,22 +127,6 @@ def imported_id(reference: str) -> str:
     number = int.from_bytes(hashlib.sha256(reference.strip().encode()).digest()[:10], "big")
     digits = "".join(DIGITS[number >> 5 * place & 31] for place in reversed(range(_CHANCE_DIGITS)))
     return f"ord_{'0' * TIME_DIGITS}{digits}"
-
-
-def states_with_a_car(pipeline: Pipeline) -> frozenset[str]:
-    """The states in which every order has a vehicle, whichever way it came."""
-    having = set(pipeline.states) - {pipeline.start}
-    while True:
-        lost = {
-            move.outcome.to
-            for move in pipeline.moves()
-            if move.outcome.to in having
-            and "make_vehicle" not in (*move.outcome.effects, *pipeline.state(move.outcome.to).effects)
-            and (move.source not in having or "scrap_vehicle" in move.outcome.effects)
-        }
-        if not lost:
-            return frozenset(having)
-        having -= lost
 
 
 # --- checking

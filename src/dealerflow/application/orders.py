@@ -14,7 +14,7 @@ from msgspec.structs import replace
 
 from dealerflow.application import queues
 from dealerflow.application.actions import send_actions
-from dealerflow.application.effects import EFFECTS, Move
+from dealerflow.application.effects import EFFECTS, Move, make_vehicle, mark_built, states_with_a_car
 from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
@@ -278,6 +278,8 @@ def put_order(
         )
     if state.holds_place and not order.line_place:
         order = _give_place(work, order, line)
+    if not order.vehicle and to in states_with_a_car(pipeline):
+        order = _make_car(work, order, by, built=not state.holds_place)
     details = {"reason": reason, "from": order.state, "silent": silent}
     if order.decision:
         details["overridden"] = order.decision
@@ -302,3 +304,10 @@ def _give_place(work: UnitOfWork, order: Order, line_id: str | None) -> Order:
     if not work.factory.take_place(line.id):
         raise Conflict(f"line {line.id} is full; choose another, or wait for a place")
     return replace(order, line=line.id, line_place=line.id)
+
+
+def _make_car(work: UnitOfWork, order: Order, by: str, *, built: bool) -> Order:
+    """Give the order the car that it would have, had it come the usual way."""
+    move = Move(order=order, by=by, at=work.clock.now(), details={}, outcome=None)
+    order = make_vehicle(work, order, move)
+    return mark_built(work, order, move) if built else order

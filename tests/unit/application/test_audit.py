@@ -58,6 +58,7 @@ LOSSES = [
     (sa.update(t.lines).values(taken=2), "places on the lines add up"),
     (sa.update(t.orders).values(step="stp_lost"), "every order has its state"),
     (sa.update(t.orders).values(vehicle="veh_lost"), "every car belongs to one order"),
+    (sa.update(t.orders).values(vehicle=None), "every car exists"),
     (sa.update(t.orders).values(decision="finish", decided_by="acc_1"), "every decision is carried out"),
     (sa.update(t.payments).values(status="received"), "every payment is settled"),
     (

@@ -201,7 +201,17 @@ def test_the_override_puts_an_order_in_a_state_on_record(dealerflow: Dealerflow)
         )
     dealerflow.drain()
     assert dealerflow.order(id_).line_place == "A"
+    assert [row["status"] for row in dealerflow.rows(t.vehicles)] == ["building"]
     put = next(row for row in dealerflow.rows(t.events) if row["type"] == "OrderPut")
     assert "found in the yard" in put["details"]
     with pytest.raises(Invalid), dealerflow.database.begin() as work:
         put_order(work, id_, "quality_passed", by="acc_admin", reason=" ")
+
+
+def test_an_order_that_is_put_where_cars_are_built_has_a_car(dealerflow: Dealerflow) -> None:
+    id_ = dealerflow.place()
+    with dealerflow.database.begin() as work:
+        put_order(work, id_, "quality_passed", by="acc_admin", reason="built by hand", silent=True)
+    car = dealerflow.rows(t.vehicles)[0]
+    assert (car["status"], car["order_id"]) == ("built", id_)
+    assert dealerflow.order(id_).vehicle == car["id"]

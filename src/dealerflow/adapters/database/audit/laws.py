@@ -8,6 +8,7 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.application.audit import Finding
+from dealerflow.application.effects import states_with_a_car
 from dealerflow.application.work import Pipelines
 from dealerflow.pipeline.definition import Action
 
@@ -47,6 +48,20 @@ def vehicles_hold(connection: sa.Connection, pipelines: Pipelines) -> Iterator[F
     )
     for order in connection.execute(strange).scalars():
         yield Finding(check=check, subject=order, detail="its car is missing, or belongs to another order")
+
+
+def cars_are_there(connection: sa.Connection, pipelines: Pipelines) -> Iterator[Finding]:
+    """Where every order has a car, each order has one."""
+    o = t.orders.c
+    for pipeline_id in connection.execute(sa.select(o.pipeline).distinct()).scalars().all():
+        states = sorted(states_with_a_car(pipelines.get(pipeline_id)))
+        without = sa.select(o.id, o.state).where(
+            o.pipeline == pipeline_id, o.state.in_(states), o.vehicle.is_(None)
+        )
+        for row in connection.execute(without):
+            yield Finding(
+                check="every car exists", subject=row.id, detail=f"it is in “{row.state}” and has no car"
+            )
 
 
 def money_adds_up(connection: sa.Connection, pipelines: Pipelines) -> Iterator[Finding]:
@@ -168,6 +183,7 @@ def _entries_without(pipeline_id: str, state: str, number: int, action: Action) 
 LAWS: tuple[Law, ...] = (
     states_hold,
     vehicles_hold,
+    cars_are_there,
     money_adds_up,
     numbers_have_no_gap,
     places_add_up,
