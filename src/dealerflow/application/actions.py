@@ -112,10 +112,13 @@ def publish_to_topic(work: UnitOfWork, envelope: Envelope) -> None:
     order = work.orders.get(message.order)
     facts = {**facts_now(order), "step": message.step, "failures": message.failures}
     cause = f"{message.step}:{message.topic}"
+    told: set[str] = set()  # one person may hold several of the roles
     for kind, target in work.happenings.subscribers(message.topic):
         if kind == "role" and message.template:
             for account in work.people.accounts_with(target, _scope(work, order, target)):
-                mail_account(work, account, message.template, cause=cause, order=order, facts=facts)
+                if account.id not in told:
+                    told.add(account.id)
+                    mail_account(work, account, message.template, cause=cause, order=order, facts=facts)
         elif kind == "address" and message.template:
             ask_for_mail(
                 work,

@@ -25,14 +25,13 @@ from dealerflow.application.orders import start
 from dealerflow.application.reference import snapshot
 from dealerflow.application.work import Line, Payment, UnitOfWork, Vehicle
 from dealerflow.domain import events
-from dealerflow.domain.billing import due
+from dealerflow.domain.billing import IMPORTED, due
 from dealerflow.domain.errors import Conflict, Fault, Invalid, NotFound
 from dealerflow.domain.ids import DIGITS, TIME_DIGITS
 from dealerflow.domain.intake import AcceptedForm, CustomerForm, Snapshot, VehicleForm, check
 from dealerflow.domain.vehicles import normalised_vin, vin_faults, vin_warnings
 from dealerflow.pipeline.definition import State
 
-METHOD = "imported"  # a payment that was made, and invoiced, elsewhere
 _CHANCE_DIGITS = 16
 
 
@@ -318,7 +317,7 @@ def _add_payment(work: UnitOfWork, one: _Checked, now: int) -> None:
             amount=one.form.paid,
             currency=quote.total.currency,
             before=next_due[1] if next_due else terms[-1].before,
-            method=METHOD,
+            method=IMPORTED,
             status="paid",
             received_at=now,
             settled_at=now,

@@ -8,6 +8,7 @@ from dealerflow.application import queues
 from dealerflow.application.mails import mail_dealership
 from dealerflow.application.work import Payment, UnitOfWork
 from dealerflow.domain import events
+from dealerflow.domain.billing import IMPORTED
 from dealerflow.domain.errors import Conflict, Forbidden, NotFound
 from dealerflow.domain.events import Event
 from dealerflow.domain.messages import IssueCreditNote
@@ -56,7 +57,10 @@ def record_refund(work: UnitOfWork, caller: Caller, payment_id: str, reference: 
         )
     work.orders.add_paid(order.id, -payment.amount)
     _record(work, order, events.REFUND_RECORDED, refunded, caller.name)
-    work.send(queues.INVOICES, IssueCreditNote(payment=payment.id), group=order.dealership, order=order.id)
+    if payment.method != IMPORTED:  # who wrote the invoice writes the credit note
+        work.send(
+            queues.INVOICES, IssueCreditNote(payment=payment.id), group=order.dealership, order=order.id
+        )
     return refunded
 
 

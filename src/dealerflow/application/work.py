@@ -205,7 +205,7 @@ class Orders(Protocol):
         """
 
     def give_back(self, order: Order) -> None:
-        """Undo `claim_step`: the step may be decided anew."""
+        """Undo `claim_step`: the step may be decided anew. Also stores `line_place`."""
 
     def times_in(self, order_id: str, state: str) -> int:
         """How often the order entered the state before now."""

@@ -71,6 +71,8 @@ class Document(msgspec.Struct, frozen=True, kw_only=True):
 
 DEFAULT_TERMS: tuple[Term, ...] = (Term(before="production", percent=100),)
 
+IMPORTED = "imported"  # the method of a payment that was made, and invoiced, elsewhere
+
 STAGES: tuple[Before, ...] = get_args(Before)  # in the order in which a car passes them
 MAX_RATE = 10_000  # basis points: 100 %
 

@@ -166,6 +166,9 @@ def _give_back(due: Due) -> Repair:
     def repair(work: SqlUnitOfWork) -> None:
         order = work.orders.get(due.subject, lock=True)
         if key_of(due.message)[1:] == (order.id, order.step) and order.decision:
+            if order.line_place and not work.pipelines.get(order.pipeline).state(order.state).holds_place:
+                work.factory.release_place(order.line_place)
+                order = replace(order, line_place=None)
             work.orders.give_back(order)
 
     return repair

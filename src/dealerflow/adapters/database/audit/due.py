@@ -11,6 +11,7 @@ import sqlalchemy as sa
 from dealerflow.adapters.database import tables as t
 from dealerflow.application import queues
 from dealerflow.domain import messages as m
+from dealerflow.domain.billing import IMPORTED
 
 
 class Due(msgspec.Struct, frozen=True, kw_only=True):
@@ -82,7 +83,7 @@ def _documents(
     without = (
         sa.select(p.id, p.order_id, t.orders.c.dealership)
         .join(t.orders, t.orders.c.id == p.order_id)
-        .where(p.status.in_(settled), p.method != "imported")
+        .where(p.status.in_(settled), p.method != IMPORTED)
         .where(~sa.exists().where(d.kind == kind, d.payment_id == p.id))
     )
     for row in connection.execute(without):

@@ -136,7 +136,8 @@ class SqlOrders:
 
     def give_back(self, order: Order) -> None:
         here = (t.orders.c.id == order.id, t.orders.c.step == order.step)
-        self._session.run(sa.update(t.orders).where(*here).values(decision=None, decided_by=None))
+        undone = {"decision": None, "decided_by": None, "line_place": order.line_place}
+        self._session.run(sa.update(t.orders).where(*here).values(undone))
 
     def times_in(self, order_id: str, state: str) -> int:
         return int(

@@ -1,0 +1,90 @@
+"""What goes wrong only where one person holds several roles, where orders came from elsewhere, or after a repair."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+
+from dealerflow.adapters.database import tables as t
+from dealerflow.adapters.database.audit.auditor import SqlAuditor
+from dealerflow.application import queues
+from dealerflow.application.refunds import record_refund
+from dealerflow.domain.billing import IMPORTED
+from tests.unit.application.conftest import DEALER, LINE, PRODUCTION, QUALITY, Dealerflow
+
+
+def dead(dealerflow: Dealerflow) -> list[tuple[str, str]]:
+    return [(row["queue"], row["error"]) for row in dealerflow.rows(t.messages) if row["state"] == "dead"]
+
+
+def until_nothing_waits(dealerflow: Dealerflow) -> None:
+    for _ in range(12):
+        dealerflow.drain()
+        dealerflow.clock.pass_ms(3_600_000)
+
+
+def test_who_holds_two_subscribed_roles_gets_one_alert_and_the_others_get_theirs(
+    dealerflow: Dealerflow,
+) -> None:
+    with dealerflow.engine.begin() as connection:
+        connection.execute(
+            sa.insert(t.memberships), {"account": "acc_head1", "role": "quality_lead", "scope": "main"}
+        )
+        connection.execute(
+            sa.insert(t.topic_subscriptions),
+            {"id": "sub_2", "topic": "quality-alerts", "kind": "role", "target": "quality_lead"},
+        )
+    id_ = dealerflow.place()
+    dealerflow.decide(DEALER, id_, "accept")
+    dealerflow.pay(id_)
+    dealerflow.decide(PRODUCTION, id_, "start_production", line="A")
+    dealerflow.decide(LINE, id_, "finish")
+    dealerflow.decide(QUALITY, id_, "fail", defects=["gap"])
+    until_nothing_waits(dealerflow)
+    assert dead(dealerflow) == []
+    assert dealerflow.mails_of(id_).count("quality_failed") == 2
+
+
+def test_a_payment_that_was_invoiced_elsewhere_is_refunded_without_a_credit_note(
+    dealerflow: Dealerflow,
+) -> None:
+    id_ = dealerflow.place()
+    dealerflow.decide(DEALER, id_, "accept")
+    payment = dealerflow.pay(id_)
+    with dealerflow.engine.begin() as connection:  # as an import leaves it
+        connection.execute(sa.update(t.payments).values(method=IMPORTED))
+        connection.execute(sa.delete(t.documents))
+        connection.execute(sa.delete(t.number_series))
+    dealerflow.decide(DEALER, id_, "cancel")
+    with dealerflow.database.begin() as work:
+        record_refund(work, DEALER, payment.id, None)
+    until_nothing_waits(dealerflow)
+    assert dead(dealerflow) == []
+    assert SqlAuditor(dealerflow.database, dealerflow.pipelines).audit().faults == ()
+
+
+def test_a_lost_decision_that_is_given_back_frees_its_place(dealerflow: Dealerflow) -> None:
+    id_ = dealerflow.place()
+    dealerflow.decide(DEALER, id_, "accept")
+    dealerflow.pay(id_)
+    dealerflow.claim(PRODUCTION, id_, "start_production", line="A")
+    with dealerflow.engine.begin() as connection:
+        connection.execute(sa.delete(t.messages).where(t.messages.c.queue == queues.DECISIONS))
+    auditor = SqlAuditor(dealerflow.database, dealerflow.pipelines)
+    assert [fault.repaired for fault in auditor.audit(repair=True).faults] == [True]
+    assert {row["id"]: row["taken"] for row in dealerflow.rows(t.lines)} == {"A": 0, "B": 0}
+    assert auditor.audit().faults == ()
+    assert dealerflow.decide(PRODUCTION, id_, "start_production", line="A").line_place == "A"
+
+
+def test_a_lost_decision_that_is_given_back_leaves_a_car_under_way_its_place(dealerflow: Dealerflow) -> None:
+    id_ = dealerflow.place()
+    dealerflow.decide(DEALER, id_, "accept")
+    dealerflow.pay(id_)
+    dealerflow.decide(PRODUCTION, id_, "start_production", line="A")
+    dealerflow.claim(LINE, id_, "finish")
+    with dealerflow.engine.begin() as connection:
+        connection.execute(sa.delete(t.messages).where(t.messages.c.queue == queues.DECISIONS))
+    auditor = SqlAuditor(dealerflow.database, dealerflow.pipelines)
+    auditor.audit(repair=True)
+    assert dealerflow.order(id_).line_place == "A"
+    assert auditor.audit().faults == ()
