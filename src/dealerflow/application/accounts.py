@@ -40,7 +40,7 @@ def new_password_faults(password: str, again: str) -> list[Fault]:
 
 def change_password(work: UnitOfWork, account_id: str, password_hash: str) -> Account:
     """Give an account a new password; all its tokens and sessions are void from now on."""
-    account = work.people.account(account_id)
+    account = work.people.account(account_id, lock=True)
     if account is None:
         raise NotFound(f"there is no account {account_id}")
     changed = replace(account, epoch=account.epoch + 1)
@@ -50,7 +50,7 @@ def change_password(work: UnitOfWork, account_id: str, password_hash: str) -> Ac
 
 def change_language(work: UnitOfWork, account_id: str, language: Language) -> None:
     """The language of an account's pages and mails."""
-    account = work.people.account(account_id)
+    account = work.people.account(account_id, lock=True)
     if account is None:
         raise NotFound(f"there is no account {account_id}")
     work.reference.put_account(replace(account, language=language), None)
@@ -105,7 +105,7 @@ def let_in(work: UnitOfWork, caller: Caller, account_id: str, *, active: bool) -
 
     Raises NotFound (nobody of the caller's dealerships), Forbidden (holds roles elsewhere too), Conflict (oneself).
     """
-    account = work.people.account(account_id)
+    account = work.people.account(account_id, lock=True)
     own = set(managed(caller))
     scopes = {member.scope for member in account.memberships} if account else set()
     if account is None or not scopes & own:

@@ -328,7 +328,8 @@ class People(Protocol):
 
     def seller(self, seller_id: str) -> Seller: ...
 
-    def account(self, account_id: str) -> Account | None: ...
+    def account(self, account_id: str, *, lock: bool = False) -> Account | None:
+        """`lock` holds the row until the unit of work ends: who writes it again must not undo another's change."""
 
     def account_by_email(self, email: str) -> Account | None:
         """The account that logs in with this address, active or not."""

@@ -127,6 +127,7 @@ def _set_active(who: str, data: Any, *, active: bool) -> None:
 
     with opened(data) as system, system.database.begin() as work:
         account = _account(work, who)
+        account = work.people.account(account.id, lock=True) or account
         work.reference.put_account(replace(account, active=active, epoch=account.epoch + (not active)), None)
 
 

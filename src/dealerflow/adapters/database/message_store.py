@@ -217,9 +217,11 @@ class SqlMessageStore:
     def release(self, owners_alive: Collection[str], *, now: int) -> int:
         lost = sa.or_(_m.lease_until <= now, _m.owner.not_in(sorted(owners_alive)))
         with transaction(self._engine, "read") as connection:
-            any_lost = connection.execute(sa.select(sa.exists().where(_HELD, lost))).scalar_one()
+            owners = connection.execute(sa.select(_m.owner).distinct().where(_HELD, lost)).scalars().all()
         released = 0
-        if any_lost:
+        if owners:
+            # Only of these: it may have to wait for its turn to write, and who starts meanwhile is not known as alive.
+            lost = sa.and_(lost, _m.owner.in_(owners))
             with transaction(self._engine) as connection:
                 update = (
                     sa.update(messages).where(_HELD, lost).values(state="ready", suspect=sa.true(), **_FREE)

@@ -47,8 +47,8 @@ class SqlPeople:
         """All of them, by id."""
         return self._accounts()
 
-    def account(self, account_id: str) -> Account | None:
-        return next(iter(self._accounts(t.accounts.c.id == account_id)), None)
+    def account(self, account_id: str, *, lock: bool = False) -> Account | None:
+        return next(iter(self._accounts(t.accounts.c.id == account_id, lock=lock)), None)
 
     def account_by_email(self, email: str) -> Account | None:
         """The account that logs in with this address (lower case), active or not."""
@@ -65,12 +65,11 @@ class SqlPeople:
         held = sa.select(t.memberships.c.account).where(t.memberships.c.scope == scope)
         return self._accounts(t.accounts.c.id.in_(held))
 
-    def _accounts(self, *conditions: sa.ColumnElement[bool]) -> list[Account]:
+    def _accounts(self, *conditions: sa.ColumnElement[bool], lock: bool = False) -> list[Account]:
         a, m = t.accounts.c, t.memberships.c
         columns = (a.id, a.email, a.name, a.language, a.active, a.epoch)
-        rows = self._session.run(
-            sa.select(*columns).where(*conditions).order_by(a.id), touches=(t.accounts,)
-        ).all()
+        found = sa.select(*columns).where(*conditions).order_by(a.id)
+        rows = self._session.run(found.with_for_update() if lock else found, touches=(t.accounts,)).all()
         held = (
             sa.select(m.account, m.role, m.scope)
             .where(m.account.in_([row.id for row in rows]))

@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql, sqlite
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.repositories.people import SqlPeople
@@ -107,7 +108,11 @@ class SqlReference:
         return int(row or 0)
 
     def raise_snapshot_number(self) -> None:
-        self._put(t.settings, {"name": SNAPSHOT, "value": str(self.snapshot_number() + 1)})
+        # In one statement: of two who change something at once each gets a number of its own.
+        insert = postgresql.insert if self._session.dialect == "postgresql" else sqlite.insert
+        one_more = sa.cast(sa.cast(t.settings.c.value, sa.BigInteger) + 1, sa.Text)
+        first = insert(t.settings).values(name=SNAPSHOT, value="1")
+        self._run(first.on_conflict_do_update(index_elements=["name"], set_={"value": one_more}))
 
     def _put(self, table: sa.Table, row: dict[str, Any], *, new: dict[str, Any] | None = None) -> None:
         """Change the row with this key (the first column), or add it, with the values of `new` for what it
