@@ -9,7 +9,7 @@ import resource
 import ssl
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing, contextmanager, suppress
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from pathlib import Path
@@ -31,6 +31,7 @@ from dealerflow.application.letters import (
     Attachment,
     Mailer,
     OutgoingMail,
+    PutOff,
     Rejected,
     is_address,
 )
@@ -63,12 +64,32 @@ class Mailbox:
         self.connections = 0
         self.port = 0
         self.hang_up_on: str | None = None
+        self.says_to_senders: str | None = None
+        self.freezes = False
+        self.frozen = threading.Event()
         self._options = options
         self._server: asyncio.Server | None = None
         self._transports: list[asyncio.BaseTransport] = []
         self._loop = asyncio.new_event_loop()
         self._thread = threading.Thread(target=self._loop.run_forever, daemon=True)
         self._thread.start()
+
+    async def handle_MAIL(  # noqa: N802 - aiosmtpd's name
+        self,
+        server: smtp_protocol.SMTP,
+        session: Session,
+        envelope: Envelope,
+        address: str,
+        options: list[str],
+    ) -> str:
+        if self.freezes:
+            self.frozen.set()
+            await asyncio.sleep(60)
+        if self.says_to_senders:
+            return self.says_to_senders
+        envelope.mail_from = address
+        envelope.mail_options.extend(options)
+        return "250 OK"
 
     async def handle_RCPT(  # noqa: N802 - aiosmtpd's name
         self,
@@ -565,12 +586,48 @@ def smtp(server: Mailbox, **options: Any) -> Any:
     return closing(Smtp(f"smtp://127.0.0.1:{server.port}", timeout_seconds=5, **options))
 
 
-def test_a_server_that_says_later_is_an_outage(server: Mailbox) -> None:
+def test_a_mailbox_that_is_full_puts_off_its_own_mail_and_no_other(server: Mailbox) -> None:
     with smtp(server) as mailer:
-        with pytest.raises(Outage, match=r"452 4\.2\.2 mailbox full"):
+        with pytest.raises(PutOff, match=r"452 4\.2\.2 mailbox full"):
             mailer.send(mail(1, to=BUSY))
         mailer.send(mail(2))
     assert server.taken == [mail(2)]
+    assert server.connections == 1
+
+
+@pytest.mark.parametrize("answer", ["451 4.3.0 try later", "421 4.3.2 closing", "550 5.7.1 not you"])
+def test_a_server_that_does_not_take_our_mail_is_an_outage(server: Mailbox, answer: str) -> None:
+    server.says_to_senders = answer
+    with smtp(server) as mailer:
+        with pytest.raises(Outage, match=answer[:3]):
+            mailer.send(mail(1))
+        server.says_to_senders = None
+        mailer.send(mail(2))
+    assert server.taken == [mail(2)]
+
+
+def test_a_mail_that_is_too_large_is_rejected(server: Mailbox) -> None:
+    server.says_to_senders = "552 5.3.4 message too big"
+    with smtp(server) as mailer, pytest.raises(Rejected, match="552"):
+        mailer.send(mail(1))
+
+
+def test_who_stops_does_not_wait_for_a_server_that_has_frozen(server: Mailbox) -> None:
+    mailer = Smtp(f"smtp://127.0.0.1:{server.port}", timeout_seconds=60)
+    server.freezes = True
+    sending = threading.Thread(target=lambda: suppressed(mailer), daemon=True)
+    sending.start()
+    assert server.frozen.wait(30)
+    closing_it = threading.Thread(target=mailer.close, daemon=True)
+    closing_it.start()
+    closing_it.join(10)
+    assert not closing_it.is_alive()
+    server.hang_up()
+
+
+def suppressed(mailer: Smtp) -> None:
+    with suppress(Outage):
+        mailer.send(mail(1))
 
 
 def test_one_connection_serves_many_mails_but_not_without_end(server: Mailbox) -> None:

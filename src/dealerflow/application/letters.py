@@ -26,6 +26,10 @@ class Rejected(DealerflowError):
     """The mail server refused this mail for good; sending it again would not help."""
 
 
+class PutOff(DealerflowError):
+    """The mail server asks to try this one mail again later; it takes others."""
+
+
 class UnknownTemplate(DealerflowError):
     """There is no letter template of this name."""
 
@@ -183,8 +187,8 @@ class Mailer(Protocol):
     def send(self, mail: OutgoingMail) -> None:
         """Hand the mail over; when this returns, the other side has it for good.
 
-        Raises Outage if the server cannot be reached, does not let us in, or says "later" (4xx; for a
-        Maildir: the disk is full): waiting helps, and the mail may be sent again. Raises Rejected if this
-        mail is refused for good (5xx). The same `message_id` twice is harmless: a store keeps one; a server
-        is given the mail again with the same Message-ID.
+        Raises Outage if the server cannot be reached, or takes no mail from us now (for a Maildir: the disk is
+        full): waiting helps, and the mail may be sent again. Raises PutOff if it says "later" to this
+        recipient alone (4xx), Rejected if this mail is refused for good (5xx). The same `message_id` twice is
+        harmless: a store keeps one; a server is given the mail again with the same Message-ID.
         """

@@ -15,6 +15,7 @@ from dealerflow.application.letters import (
     LetterWriter,
     Mailer,
     OutgoingMail,
+    PutOff,
     Rejected,
 )
 from dealerflow.application.links import Links
@@ -26,6 +27,13 @@ from dealerflow.domain.languages import in_language
 from dealerflow.domain.messages import Envelope, SendMail, message_of
 from dealerflow.domain.money import Money
 from dealerflow.domain.orders import Order
+
+# RFC 5321, 4.5.4.1: for four or five days; half an hour between two tries, and less at first.
+FIRST_TRY_AGAIN_MS = 60 * 1000
+TRY_AGAIN_MS = 30 * 60 * 1000
+TRIED_FOR_MS = 5 * 24 * 60 * 60 * 1000
+
+Answer = tuple[OutgoingMail, Literal["sent", "refused", "put off"]]
 
 
 class LostRecipient(DealerflowError):
@@ -61,21 +69,26 @@ class SendMails:
             attachments=self._attachments(work, mail),
         )
 
-    def perform(self, request: OutgoingMail, envelope: Envelope) -> tuple[str, bool]:
-        """Hand it over: (subject, whether it was taken)."""
+    def perform(self, request: OutgoingMail, envelope: Envelope) -> Answer:
+        """Hand it over: the mail, and what became of it."""
         try:
             self._mailer.send(request)
         except Rejected:
-            return request.subject, False
-        return request.subject, True
+            return request, "refused"
+        except PutOff:
+            return request, "put off"
+        return request, "sent"
 
-    def record(self, work: UnitOfWork, envelope: Envelope, answer: tuple[str, bool]) -> None:
-        """Note in the mail log that it was sent, or refused for good."""
-        subject, taken = answer
-        status: Literal["sent", "refused"] = "sent" if taken else "refused"
-        work.happenings.mail_sent(
-            message_of(envelope, SendMail).mail, at=work.clock.now(), subject=subject, status=status
-        )
+    def record(self, work: UnitOfWork, envelope: Envelope, answer: Answer) -> None:
+        """Note in the mail log that it was sent, or refused for good. What was put off is queued again, later and later."""
+        (mail, what), now = answer, work.clock.now()
+        message, age = message_of(envelope, SendMail), now - mail.at
+        if what == "put off" and age < TRIED_FOR_MS:
+            delay = min(max(age, FIRST_TRY_AGAIN_MS), TRY_AGAIN_MS)
+            work.send(envelope.queue, message, group=envelope.group, order=envelope.order, delay_ms=delay)
+            return
+        status: Literal["sent", "refused"] = "sent" if what == "sent" else "refused"
+        work.happenings.mail_sent(message.mail, at=now, subject=mail.subject, status=status)
 
     def _attachments(self, work: UnitOfWork, mail: Mail) -> tuple[Attachment, ...]:
         if mail.attachment is None:

@@ -88,3 +88,33 @@ def test_a_lost_decision_that_is_given_back_leaves_a_car_under_way_its_place(dea
     auditor.audit(repair=True)
     assert dealerflow.order(id_).line_place == "A"
     assert auditor.audit().faults == ()
+
+
+def test_a_full_mailbox_holds_up_no_other_mail_and_gets_its_own_when_it_is_emptied(
+    dealerflow: Dealerflow,
+) -> None:
+    dealerflow.mailer.full = {"ana@example.com"}
+    id_ = dealerflow.place()
+    for _ in range(50):
+        dealerflow.drain()
+        dealerflow.clock.pass_ms(1_800_000)
+    assert dealerflow.mails_of(id_) == ["new_order"]
+    assert dead(dealerflow) == []
+    report = SqlAuditor(dealerflow.database, dealerflow.pipelines).audit()
+    assert (report.faults, report.pending) == ((), {"every due mail is sent once": 1})
+    dealerflow.mailer.full = set()
+    dealerflow.clock.pass_ms(1_800_000)
+    dealerflow.drain()
+    assert sorted(dealerflow.mails_of(id_)) == ["new_order", "order_placed"]
+
+
+def test_a_mailbox_that_stays_full_for_days_has_refused_its_mail(dealerflow: Dealerflow) -> None:
+    dealerflow.mailer.full = {"ana@example.com"}
+    id_ = dealerflow.place()
+    dealerflow.clock.pass_ms(5 * 24 * 3_600_000)
+    dealerflow.drain()
+    assert {row["template"]: row["status"] for row in dealerflow.rows(t.mails)} == {
+        "new_order": "sent",
+        "order_placed": "refused",
+    }
+    assert dealerflow.mails_of(id_) == ["new_order"]

@@ -20,13 +20,16 @@ from urllib.parse import unquote, urlsplit
 import msgspec
 
 from dealerflow.adapters.embedded.mime import address_of, is_international, message_bytes
-from dealerflow.application.letters import OutgoingMail, Rejected
+from dealerflow.application.letters import OutgoingMail, PutOff, Rejected
 from dealerflow.domain.errors import Fault, Invalid, Outage
 
 TIMEOUT_SECONDS = 30.0  # for each answer of the server
 MAX_MAILS_PER_CONNECTION = 100  # what mail servers commonly allow
 MAX_IDLE_SECONDS = 20.0  # a connection unused for longer may have been dropped on its way without a word
 FOR_GOOD = range(500, 600)  # RFC 5321, 4.2.1: permanent negative completion
+LATER = range(400, 500)  # transient negative completion
+CLOSING = 421  # the server goes down, whatever it was asked
+TOO_LARGE = 552  # RFC 1870, 6.1: the answer to a sender that says how large the mail is
 NOT_LET_IN = frozenset({530, 534, 535, 538})  # RFC 4954, 6: our log-in is wrong, not the mail
 
 Security = Literal["none", "tls", "starttls"]
@@ -119,9 +122,12 @@ class Smtp:
             self._used_at = self._clock()
 
     def close(self) -> None:
-        """Say goodbye to the server. The next mail connects anew."""
-        with self._lock:
-            self._drop()
+        """Say goodbye to the server. The next mail connects anew. A mail that is just being sent is not waited for."""
+        if self._lock.acquire(blocking=False):
+            try:
+                self._drop()
+            finally:
+                self._lock.release()
 
     def _connected(self) -> smtplib.SMTP:
         """The kept connection if it still answers, else a new one. Raises Outage."""
@@ -132,7 +138,7 @@ class Smtp:
             self._connection = self._connect()
         except (OSError, smtplib.SMTPException) as error:
             raise _outage(self._server, error) from error
-        self._sent = 0
+        self._sent, self._used_at = 0, self._clock()
         return self._connection
 
     def _is_usable(self, connection: smtplib.SMTP) -> bool:
@@ -168,12 +174,16 @@ class Smtp:
                 connection.quit()
             connection.close()
 
-    def _refusal(self, error: smtplib.SMTPException, mail: OutgoingMail) -> Outage | Rejected:
+    def _refusal(self, error: smtplib.SMTPException, mail: OutgoingMail) -> Outage | Rejected | PutOff:
         code, answer = _answer(error)
         if isinstance(error, smtplib.SMTPNotSupportedError):
             return Rejected(f"The mail server cannot send to international addresses like {mail.to}.")
-        if code in FOR_GOOD and code not in NOT_LET_IN:
+        # Every mail has the same sender: a server that does not like it refuses us, not this mail.
+        is_about_us = isinstance(error, smtplib.SMTPSenderRefused) and code != TOO_LARGE
+        if code in FOR_GOOD and code not in NOT_LET_IN and not is_about_us:
             return Rejected(f"The mail server refused the mail to {mail.to}: {code} {answer}")
+        if isinstance(error, smtplib.SMTPRecipientsRefused) and code in LATER and code != CLOSING:
+            return PutOff(f"The mail server puts off the mail to {mail.to}: {code} {answer}")
         self._drop()
         return _outage(self._server, error)
 
