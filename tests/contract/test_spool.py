@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import queue
 import random
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -198,6 +199,34 @@ def test_closing_writes_what_waits_and_refuses_what_comes_later(path: Path) -> N
     assert cast("Accepted", waiting()).position == 1
     with pytest.raises(Unavailable):
         Asker(writer).append(2)
+
+
+def test_whoever_asks_a_closed_spool_is_answered_at_once(path: Path) -> None:
+    writer = SpoolWriter(path)
+    writer.open()
+    Asker(writer).append(1, key="k")
+    writer.close()
+    answers: queue.SimpleQueue[object] = queue.SimpleQueue()
+    asking = [
+        threading.Thread(target=ask, daemon=True)
+        for ask in (
+            lambda: writer.find("k", "r", answers.put),
+            lambda: answers.put(refused(lambda: writer.sent_at(1))),
+            lambda: answers.put(refused(writer.snapshot)),
+            lambda: answers.put(refused(lambda: writer.put_snapshot(1, b""))),
+        )
+    ]
+    for one in asking:
+        one.start()
+    assert [type(answers.get(timeout=10)) for _ in asking] == [Unavailable] * len(asking)
+
+
+def refused(ask: Callable[[], object]) -> Exception | None:
+    try:
+        ask()
+    except Unavailable as error:
+        return error
+    return None
 
 
 def test_pruning_much_is_done_in_small_parts(writer: SpoolWriter, reader: SqliteSpoolReader) -> None:

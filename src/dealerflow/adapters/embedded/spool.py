@@ -67,6 +67,7 @@ class SpoolWriter:
         self._connection: Any = None
         self._last = 0
         self._closed = False
+        self._door = threading.Lock()
         self._id = ""
 
     @property
@@ -92,8 +93,9 @@ class SpoolWriter:
 
     def close(self) -> None:
         """Write what waits, then stop."""
-        self._closed = True
-        self._waiting.put(None)
+        with self._door:
+            self._closed = True
+            self._waiting.put(None)
         self._thread.join()
 
     def append(
@@ -112,11 +114,8 @@ class SpoolWriter:
         the same `request` (a hash of it) gives that answer again, with another request it gives KeyReused.
         An error is given, not raised: Unavailable when nothing can be written now; then nothing was.
         """
-        if self._closed:
-            done(Unavailable("Dealerflow is stopping"))
-            return
         body = msgspec.json.encode(message)
-        self._waiting.put(_Append(body, at, answer, key, request, done))
+        self._put(_Append(body, at, answer, key, request, done))
 
     def find(self, key: str, request: str, done: Callable[[Accepted | Exception | None], None]) -> None:
         """What an append with this key would give because the key is known; None if it is not. `done` as in `append`."""
@@ -130,7 +129,7 @@ class SpoolWriter:
             failed = Unavailable("orders cannot be taken at the moment") if error else None
             _tell(done, failed or (found[0] if found else None))
 
-        self._waiting.put(_Task(look, answer))
+        self._put(_Task(look, answer))
 
     def prune(self, position: int) -> None:
         """Delete what is behind the drainer, up to and including `position`; a little at a time, soon."""
@@ -177,14 +176,26 @@ class SpoolWriter:
         return found[0][0] if found else None
 
     def _soon(self, act: Callable[[Any], None]) -> None:
-        self._waiting.put(_Task(act, lambda error: log.warning("spool: %s", error) if error else None))
+        def warn(error: Exception | None) -> None:
+            if error is not None and not self._closed:
+                log.warning("spool: %s", error)
+
+        self._put(_Task(act, warn))
 
     def _now(self, act: Callable[[Any], None]) -> None:
         answered: queue.SimpleQueue[Exception | None] = queue.SimpleQueue()
-        self._waiting.put(_Task(act, answered.put))
+        self._put(_Task(act, answered.put))
         error = answered.get()
         if error is not None:
             raise Unavailable("the spool cannot be used now") from error
+
+    def _put(self, item: _Append | _Task) -> None:
+        # Behind the end of the queue nobody would answer, and whoever asked would wait for ever.
+        with self._door:
+            if not self._closed:
+                self._waiting.put(item)
+                return
+        item.done(Unavailable("Dealerflow is stopping"))
 
     # --- the writer's thread ---------------------------------------------------------------------------------------
 
