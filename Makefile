@@ -7,12 +7,14 @@ DATA ?= data
 # Test processes at once, and what else pytest is to be told: make test PYTEST_ARGS="-k payment"
 TEST_JOBS ?= 2
 PYTEST_ARGS ?=
+KILLS ?= 200
+KILLS_SEED ?= 2026
 
 BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format docs bench lock clean
+.PHONY: help install run test check format docs kills bench lock clean
 
 help: ## Show this list
 	@echo "Dealerflow: make TARGET"
@@ -43,6 +45,10 @@ format: ## Format the code and mend what the linter can mend
 docs: ## Write those pages of the documentation anew that are made from the program
 	@scripts/install test
 	@$(BIN)/python -m scripts.reference
+
+kills: ## Kill processes under load, for longer than the tests do (KILLS=, KILLS_SEED=)
+	@scripts/install test
+	@KILLS="$(KILLS)" KILLS_SEED="$(KILLS_SEED)" exec $(BIN)/pytest tests/faults/test_kills.py $(PYTEST_ARGS)
 
 bench: ## Measure, and write the results with the machine they were measured on
 	@scripts/install test
