@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,7 +15,13 @@ from pathlib import Path
 import pytest
 
 from dealerflow.adapters.embedded.liveness import DirectoryLock, FileLiveness, FileLock, Liveness
-from dealerflow.adapters.embedded.postgres import GRACE_S, PostgresBell, PostgresListener, PostgresLiveness
+from dealerflow.adapters.embedded.postgres import (
+    CONNECT_TIMEOUT_S,
+    GRACE_S,
+    PostgresBell,
+    PostgresListener,
+    PostgresLiveness,
+)
 from dealerflow.adapters.embedded.wake import Bell, Bells, FifoBell, FifoListener, Wake
 from dealerflow.domain.errors import Conflict, Outage
 from tests.postgres import PostgresServer
@@ -197,6 +205,16 @@ def test_several_bells_ring_as_one(heard: tuple[Bell, Wake]) -> None:
 def test_ringing_where_nobody_listens_does_nothing(tmp_path: Path) -> None:
     FifoBell(tmp_path / "nowhere").ring(["mail"])
     PostgresBell(f"postgresql+psycopg://nobody@/none?host={tmp_path}").ring(["mail"])
+
+
+def test_a_database_server_that_has_frozen_is_not_waited_for() -> None:
+    with socket.create_server(("127.0.0.1", 0)) as frozen:  # it lets callers in, and says nothing
+        bell = PostgresBell(f"postgresql+psycopg://nobody@127.0.0.1:{frozen.getsockname()[1]}/none")
+        began = time.monotonic()
+        for _ in range(1_000):
+            bell.ring(["mail"])
+        bell.close()
+        assert time.monotonic() - began < CONNECT_TIMEOUT_S / 2
 
 
 def test_a_full_fifo_is_not_waited_for(tmp_path: Path) -> None:

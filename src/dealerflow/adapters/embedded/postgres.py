@@ -24,6 +24,7 @@ log = logging.getLogger(__name__)
 CHANNEL = "dealerflow"
 LOCK_CLASS = 0x6465616C  # "deal": the first key of the advisory locks that say that a worker is alive
 CONNECT_TIMEOUT_S = 3
+CLOSE_WITHIN_S = 1.0
 # After an outage of the server every worker has to take its lock again; until then nobody is taken for dead.
 GRACE_S = 3.0
 _LISTEN_AGAIN_S = 1.0
@@ -107,27 +108,58 @@ class PostgresLiveness:
 
 
 class PostgresBell:
-    """`Bell` that reaches the workers of all machines. While the server is away a ring is lost: they look by themselves."""
+    """`Bell` that reaches the workers of all machines. While the server is away a ring is lost: they look by themselves.
+
+    A thread of its own talks to the server: who rings (intake, among others) waits for no database, not even a frozen one.
+    """
 
     def __init__(self, url: str) -> None:
         self._url = url
-        self._lock = threading.Lock()
+        self._changed = threading.Condition()
+        self._due: set[str] = set()
+        self._all_are_due = False
+        self._closed = False
+        self._thread: threading.Thread | None = None
         self._connection: psycopg.Connection | None = None
 
     def ring(self, queues: Collection[str] = ()) -> None:
-        names = "\n".join(queues)
-        payload = names if len(names.encode()) <= _MOST_BYTES else ""
-        with self._lock:
+        with self._changed:
+            if self._closed:
+                return
+            self._due.update(queues)
+            self._all_are_due = self._all_are_due or not queues
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="bell", daemon=True)
+                self._thread.start()
+            self._changed.notify()
+
+    def close(self) -> None:
+        """Ring for what is due, if the server answers soon."""
+        with self._changed:
+            self._closed = True
+            self._changed.notify()
+        if self._thread is not None:
+            self._thread.join(CLOSE_WITHIN_S)
+
+    def _run(self) -> None:
+        while (payload := self._next()) is not None:
             try:
                 if self._connection is None:
                     self._connection = _connect(self._url, "dealerflow bell")
                 self._connection.execute("SELECT pg_notify(%s, %s)", (CHANNEL, payload))
             except psycopg.Error:
                 self._drop()
+        self._drop()
 
-    def close(self) -> None:
-        with self._lock:
-            self._drop()
+    def _next(self) -> str | None:
+        """What to send next, "" for all queues; None when it is closed and nothing is due."""
+        with self._changed:
+            self._changed.wait_for(lambda: self._due or self._all_are_due or self._closed)
+            if not self._due and not self._all_are_due:
+                return None
+            names = "" if self._all_are_due else "\n".join(sorted(self._due))
+            self._due, self._all_are_due = set(), False
+        return names if len(names.encode()) <= _MOST_BYTES else ""
 
     def _drop(self) -> None:
         if self._connection is not None:
