@@ -143,6 +143,20 @@ def test_paging_that_cannot_be_understood_is_400(anyone: Client, query: str) -> 
     operator = anyone.as_("operator")
     assert operator.get(f"/api/v1/mail?{query}").status_code == 400
     assert operator.get(f"/api/v1/queues/orders/dead-letters?{query}").status_code == 400
+    assert operator.get(f"/api/v1/queues?{query}").status_code == 400
+
+
+def test_queues_come_in_pages_where_that_is_asked_for(anyone: Client) -> None:
+    bury(anyone, 1)
+    bury(anyone, 1, queues.NOTIFICATIONS)
+    operator = anyone.as_("operator")
+    every = operator.get("/api/v1/queues").json()
+    assert every["next"] is None
+    first = operator.get("/api/v1/queues?limit=2").json()
+    second = operator.get(f"/api/v1/queues?limit=200&cursor={first['next']}").json()
+    assert [len(first["items"]), len(second["items"])] == [2, 1]
+    assert first["items"] + second["items"] == every["items"]
+    assert second["next"] is None
 
 
 def test_the_mail_log_shows_each_mail_with_its_address(anyone: Client) -> None:

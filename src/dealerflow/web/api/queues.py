@@ -21,7 +21,7 @@ from dealerflow.domain.people import Caller
 from dealerflow.web.auth import caller_of
 from dealerflow.web.body import read_form, respond
 from dealerflow.web.idempotency import idempotent_outside
-from dealerflow.web.paging import cursor_of, paging
+from dealerflow.web.paging import MOST, cursor_of, paging
 from dealerflow.web.routes import PAGING, get, post
 from dealerflow.web.system import HttpRequest, WebSystem, system_of
 
@@ -43,7 +43,7 @@ class DiscardForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
 
 
 class QueueList(msgspec.Struct, frozen=True, kw_only=True):
-    """Every queue, also the empty ones. It is one page."""
+    """The queues by name, also the empty ones."""
 
     items: tuple[QueueFigures, ...]
     next: str | None = None
@@ -82,11 +82,15 @@ class Discarded(msgspec.Struct, frozen=True, kw_only=True):
     discarded: int
 
 
-@get("/queues", answers={200: QueueList})
+@get("/queues", answers={200: QueueList}, query=PAGING)
 def queues(request: HttpRequest) -> Response[bytes]:
     """Every queue and how it stands. `waiting` may be claimed now, also while paused; `delayed` is for later."""
     _operator(request)
-    return respond(QueueList(items=tuple(queue_figures(system_of(request)))))
+    page = paging(request, default=MOST)  # every queue, where no part of them is asked for
+    after = page.cursor[0] if page.cursor else ""
+    behind = [one for one in queue_figures(system_of(request)) if one.name > after]
+    more = cursor_of(behind[page.limit - 1].name) if len(behind) > page.limit else None
+    return respond(QueueList(items=tuple(behind[: page.limit]), next=more))
 
 
 @post("/queues/{name:str}/pause", answers={200: QueueFigures})
