@@ -52,6 +52,24 @@ def test_invoices_are_for_the_customer_the_dealership_and_administrators(anyone:
     assert anyone.get(f"{API}/documents/doc_unknown").status_code == 401
 
 
+def test_an_order_that_is_not_processed_yet_has_no_documents_and_is_no_404_to_its_customer(
+    anyone: Client,
+) -> None:
+    taken = anyone.place()
+    path = f"{API}/orders/{taken['id']}/documents"
+    answer = anyone.get(f"{path}?key={taken['key']}")
+    assert (answer.status_code, answer.json()) == (200, {"items": [], "next": None})
+    assert anyone.get(f"{path}?key={taken['key']}&limit=0").status_code == 400
+    assert anyone.get(f"{path}?key=0.wrong").status_code == 404
+    assert anyone.as_("dealer@northside").get(path).status_code == 404
+
+
+def test_a_void_key_opens_no_documents(anyone: Client) -> None:
+    order = placed(anyone)
+    assert anyone.as_("dealer@northside").post(f"{API}/orders/{order['id']}/link").status_code == 200
+    assert anyone.get(f"{API}/orders/{order['id']}/documents?key={order['key']}").status_code == 404
+
+
 def test_a_wrong_key_does_not_tell_whose_document_it_is(anyone: Client) -> None:
     order, other = placed(anyone), placed(anyone)
     brought(anyone, order, "production_started")
