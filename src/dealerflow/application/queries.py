@@ -173,6 +173,9 @@ class EventQueries(Protocol):
     def after(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
         """The next events behind this position, oldest first. A short page, even an empty one, can have `more`."""
 
+    def position_of(self, event: str, dealerships: frozenset[str] | None) -> int | None:
+        """Of the event with this id; None if these dealerships (None: all) have none with a position."""
+
     def last_position(self) -> int:
         """Of the newest event; 0 if there is none."""
 

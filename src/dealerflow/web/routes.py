@@ -34,6 +34,10 @@ class Query:
     text: str
     type: Any = str
 
+    def __deepcopy__(self, memo: dict[int, Any]) -> Query:
+        """Itself: routes are copied with all that they carry, and msgspec's Meta cannot be."""
+        return self
+
 
 PAGING = (
     Query(name="limit", text="at most so many items, 1 to 200", type=int),

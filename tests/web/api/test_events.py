@@ -89,6 +89,25 @@ def test_a_dealership_hears_only_what_concerns_it(anyone: Client) -> None:
     assert anyone.get(f"{API}/events/stream").status_code == 401
 
 
+def test_events_behind_an_event_are_found_by_its_id(everywhere: Client) -> None:
+    order = placed(everywhere)
+    brought(everywhere, order, "production_started")
+    admin = everywhere.as_("admin")
+    every = events(admin, "limit=200")["items"]
+    assert events(admin, f"limit=200&after={every[2]['id']}")["items"] == every[3:]
+    assert events(admin, f"limit=200&cursor={every[2]['id']}")["items"] == every[3:]
+    assert events(admin, f"after={every[-1]['id']}")["items"] == []
+
+
+def test_the_id_of_an_event_that_the_caller_does_not_see_is_400(anyone: Client) -> None:
+    placed(anyone)
+    (seen,) = events(anyone.as_("dealer@northside"))["items"]
+    stranger = anyone.as_("dealer@harbour")
+    for path in ("events", "events/stream"):
+        assert stranger.get(f"{API}/{path}?after={seen['id']}").status_code == 400
+        assert stranger.get(f"{API}/{path}?after=evt_unknown").status_code == 400
+
+
 @pytest.mark.parametrize("query", ["after=x", "after=-1", "after=", f"after={2**64}", "limit=0", "cursor=x"])
 def test_a_position_that_cannot_be_understood_is_400(anyone: Client, query: str) -> None:
     assert anyone.as_("admin").get(f"{API}/events?{query}").status_code == 400

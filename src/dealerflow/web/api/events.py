@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import cast
+from typing import Annotated, cast
 
 import msgspec
 from litestar import Response
 from litestar.concurrency import sync_to_thread
 from litestar.response import Stream
+from msgspec import Meta
 
 from dealerflow.application.access import require
 from dealerflow.application.queries import EventFilter
@@ -26,7 +27,10 @@ FILTERS = (
     Query(name="type", text="an event's type, or several with commas between them"),
     Query(name="order", text="an order's id"),
 )
-AFTER = Query(name="after", text="only events behind this position", type=int)
+Position = int | Annotated[str, Meta(pattern="^evt_[0-9a-z]+$", max_length=40)]
+AFTER = Query(
+    name="after", text="only events behind this position, or behind the event with this id", type=Position
+)
 
 
 class EventList(msgspec.Struct, frozen=True, kw_only=True):
@@ -47,7 +51,7 @@ class EventList(msgspec.Struct, frozen=True, kw_only=True):
         AFTER,
         *FILTERS,
         Query(name="limit", text="at most so many, 1 to 200", type=int),
-        Query(name="cursor", text="the same as `after`", type=int),
+        Query(name="cursor", text="the same as `after`", type=Position),
     ),
 )
 def events(request: HttpRequest) -> Response[bytes]:
@@ -57,8 +61,7 @@ def events(request: HttpRequest) -> Response[bytes]:
     """
     caller = caller_of(request)
     require(caller)
-    start = whole_number(request, "after", default=0)
-    start = whole_number(request, "cursor", default=start)
+    start = _position(request, caller, "cursor", default=_position(request, caller, "after"))
     limit = whole_number(request, "limit", default=50, least=1, most=MOST)
     page = system_of(request).queries.events.after(start, event_filter(request, caller), limit)
     following = str(page.last) if page.more else None
@@ -70,18 +73,30 @@ async def event_stream(request: HttpRequest) -> Stream:
     """Server-sent events from now on, or from behind `after` or `Last-Event-ID`. The data of each is that of GET /events."""
     caller = await sync_to_thread(caller_of, request)
     require(caller)
-    stream = await live_of(request).stream(event_filter(request, caller), _start(request))
+    start = await sync_to_thread(_start, request, caller)
+    stream = await live_of(request).stream(event_filter(request, caller), start)
     return Stream(stream, media_type=STREAM_TYPE, headers={"X-Accel-Buffering": "no"})
 
 
-def _start(request: HttpRequest) -> int | None:
+def _position(request: HttpRequest, caller: Caller, name: str, default: int = 0) -> int:
+    """The position that a parameter gives, or that of the event whose id it gives."""
+    given = request.query_params.get(name, "")
+    if not given.startswith("evt_"):
+        return whole_number(request, name, default=default)
+    position = system_of(request).queries.events.position_of(given, _scope(caller))
+    if position is None:
+        raise Malformed(f"{name}: there is no event {given[:40]}")
+    return position
+
+
+def _start(request: HttpRequest, caller: Caller) -> int | None:
     heard = request.headers.get("Last-Event-ID")
     if heard is not None:
         if not (heard.isascii() and heard.isdigit() and int(heard[:20]) <= LARGEST):
             raise Malformed("Last-Event-ID must be the id of an event of this stream")
         return int(heard)
     if "after" in request.query_params:
-        return whole_number(request, "after", default=0)
+        return _position(request, caller, "after")
     return None
 
 
@@ -91,8 +106,13 @@ def event_filter(request: HttpRequest, caller: Caller) -> EventFilter:
     return EventFilter(
         types=tuple(dict.fromkeys(name for name in types.split(",") if name)),
         order=text(request, "order"),
-        dealerships=None if caller.sees_every_order else caller.dealerships,
+        dealerships=_scope(caller),
     )
+
+
+def _scope(caller: Caller) -> frozenset[str] | None:
+    """The dealerships whose events the caller sees; None: all."""
+    return None if caller.sees_every_order else caller.dealerships
 
 
 def live_of(request: HttpRequest) -> Live:

@@ -28,6 +28,13 @@ class SqlEventQueries:
         with reading(self._engine) as connection:
             return int(connection.execute(_newest).scalar_one() or 0)
 
+    def position_of(self, event: str, dealerships: frozenset[str] | None) -> int | None:
+        wanted = _conditions(EventFilter(dealerships=dealerships))
+        statement = sa.select(_e.position).where(_e.id == event, *wanted)
+        with reading(self._engine) as connection:
+            position = connection.execute(statement).scalar_one_or_none()
+        return None if position is None else int(position)
+
     def after(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
         with reading(self._engine) as connection:
             newest = int(connection.execute(_newest).scalar_one() or 0)
