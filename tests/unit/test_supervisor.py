@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import os
 import signal
+import subprocess
 import sys
 
 import pytest
@@ -114,6 +115,35 @@ def test_children_end_with_their_supervisor_however_it_dies(how: signal.Signals)
     os.kill(run.pid, how)
     # They hold the other end of the pipe that is read here: it only ends when they have.
     assert run.end() == -how
+
+
+# SIGTERM arrives while the first of two children is being started.
+TOLD_TO_STOP_MEANWHILE = """
+import logging, os, signal, sys
+from dealerflow.adapters.embedded.supervisor import Child, Supervisor
+logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
+class Untimely(list):
+    def __iter__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
+        return super().__iter__()
+lives_on = [sys.executable, "-c", "import signal; signal.pause()"]
+children = [Child("child 1", Untimely(lives_on)), Child("child 2", lives_on)]
+sys.exit(Supervisor(children, environment=os.environ).run())
+"""
+
+
+def test_a_child_that_is_just_being_started_is_told_to_stop_too() -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", TOLD_TO_STOP_MEANWHILE],
+        capture_output=True,
+        text=True,
+        check=False,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "killed" not in done.stdout
+    assert "stopping: SIGTERM" in done.stdout
+    assert "child 2 started" not in done.stdout
 
 
 def test_the_supervisor_imports_next_to_nothing() -> None:

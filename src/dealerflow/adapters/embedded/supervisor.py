@@ -112,7 +112,7 @@ class Supervisor:
         now = time.monotonic()
         if self._stop_by is None:
             for child in self._children:
-                if child.process is None and now >= child.start_at:
+                if child.process is None and now >= child.start_at and self._stop_by is None:
                     self._start(child, now)
             return True
         if now >= self._stop_by:
@@ -135,6 +135,8 @@ class Supervisor:
         )
         child.started_at = now
         log.info("%s started: pid %d", child.name, child.process.pid)
+        if self._stop_by is not None:  # the signal came while it was being started: nobody has told it yet
+            child.process.terminate()
 
     def _buried(self, child: Child, status: int) -> None:
         child.process = None
