@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import AbstractContextManager
 from itertools import count
@@ -502,6 +503,38 @@ def noted_and_told(wake: Wake) -> Handler:
         wake.ring(["done"])
 
     return handler
+
+
+class NotKnownToBeAlive:
+    """The liveness of a worker for whose lock the server has no connection left."""
+
+    owner = "w1"
+    there = False
+
+    def hold(self) -> None:
+        if not self.there:
+            raise Outage("too many connections")
+
+    def alive(self) -> set[str]:
+        return {self.owner} if self.there else set()
+
+    def release(self) -> None:
+        pass
+
+
+def test_a_worker_that_the_others_would_take_for_dead_claims_nothing(bench: Bench) -> None:
+    liveness = NotKnownToBeAlive()
+    worker = Worker(
+        bench.steps(liveness.owner), store=bench.store, liveness=liveness, wake=Wake(), clock=bench.clock
+    )
+    bench.send("a")
+    worker.start()
+    assert [thread.name for thread in threading.enumerate() if thread.name.startswith("queue ")] == []
+    liveness.there = True
+    worker.housekeep()
+    assert f"queue {QUEUE}" in [thread.name for thread in threading.enumerate()]
+    worker.stop()
+    assert worker.join()
 
 
 def test_a_worker_works_its_queues_until_it_is_stopped(bench: Bench, worker: tuple[Worker, Wake]) -> None:

@@ -53,6 +53,7 @@ class Worker:
         self._also = dict(also or {})
         self._loops: dict[str, threading.Thread] = {}
         self._stopping = threading.Event()
+        self._is_known = False
 
     def step(self, queue: str) -> bool:
         """One step of one queue, in the caller's thread."""
@@ -91,10 +92,15 @@ class Worker:
         """What is due every second: show life, renew leases, release the messages of the dead, find new
         queues.
         """
-        self._quietly("life could not be shown", self._liveness.hold)
+        self._quietly("life could not be shown", self._show_life)
         self._quietly("leases could not be renewed", self._steps.renew)
         self._quietly("messages of dead workers could not be released", self._release_the_dead)
-        self._quietly("queues could not be looked up", self._find_queues)
+        if self._is_known:  # until then the others would take what it claims for a dead worker's
+            self._quietly("queues could not be looked up", self._find_queues)
+
+    def _show_life(self) -> None:
+        self._liveness.hold()
+        self._is_known = True
 
     def _release_the_dead(self) -> None:
         if self._store.release(self._liveness.alive(), now=self._clock.now()):
