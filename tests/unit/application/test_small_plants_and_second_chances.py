@@ -118,3 +118,17 @@ def test_a_mailbox_that_stays_full_for_days_has_refused_its_mail(dealerflow: Dea
         "order_placed": "refused",
     }
     assert dealerflow.mails_of(id_) == ["new_order"]
+
+
+def test_a_message_nested_so_deeply_that_nobody_can_read_it_is_audited_as_a_dead_letter(
+    dealerflow: Dealerflow,
+) -> None:
+    dealerflow.place()
+    body = '{"type":"PlaceOrder","more":' + "[" * 100_000
+    row = {"id": "msg_deep", "queue": queues.ORDERS, "state": "ready", "turn": 1, "body": body}
+    with dealerflow.engine.begin() as connection:
+        connection.execute(sa.insert(t.messages), {**row, "sent_at": 0, "available_at": 0})
+    auditor = SqlAuditor(dealerflow.database, dealerflow.pipelines)
+    assert auditor.audit().faults == ()
+    dealerflow.drain()
+    assert [fault.check for fault in auditor.audit().faults] == ["nothing is in the dead letters"]

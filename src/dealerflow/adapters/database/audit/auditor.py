@@ -149,7 +149,7 @@ def select_position(connection: sa.Connection, spool: str) -> int:
 def _key(row: sa.Row[Any]) -> tuple[str, ...] | None:
     try:
         return key_of(_decoder.decode(row.body))
-    except msgspec.MsgspecError:
+    except (msgspec.MsgspecError, RecursionError):
         return None
 
 
