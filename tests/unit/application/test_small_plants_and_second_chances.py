@@ -132,3 +132,19 @@ def test_a_message_nested_so_deeply_that_nobody_can_read_it_is_audited_as_a_dead
     assert auditor.audit().faults == ()
     dealerflow.drain()
     assert [fault.check for fault in auditor.audit().faults] == ["nothing is in the dead letters"]
+
+
+def test_a_mail_that_the_operator_discarded_is_no_fault(dealerflow: Dealerflow) -> None:
+    with dealerflow.engine.begin() as connection:
+        connection.execute(sa.update(t.dealerships).values(email="not an address"))
+    dealerflow.place()
+    until_nothing_waits(dealerflow)
+    [letter] = dealerflow.store.dead_letters(queues.NOTIFICATIONS, limit=10)
+    auditor = SqlAuditor(dealerflow.database, dealerflow.pipelines)
+    assert [fault.check for fault in auditor.audit().faults] == ["every due mail is sent once"]
+    dealerflow.store.discard(
+        queues.NOTIFICATIONS, [letter.id], now=dealerflow.clock.now(), by="acc_1", reason="told by telephone"
+    )
+    assert auditor.audit(repair=True).faults == ()
+    dealerflow.drain()
+    assert dead(dealerflow) == []

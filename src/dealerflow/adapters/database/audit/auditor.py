@@ -15,6 +15,7 @@ from dealerflow.adapters.database.audit.due import Due, everything_due, key_of
 from dealerflow.adapters.database.audit.laws import LAWS
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.unit_of_work import SqlDatabase, SqlUnitOfWork
+from dealerflow.application import queues
 from dealerflow.application.audit import AuditReport, Finding
 from dealerflow.application.ports import SpoolReader
 from dealerflow.application.work import Pipelines
@@ -74,6 +75,7 @@ class _Audit:
         self.pending: Counter[str] = Counter()
         self._dead_known: set[str] = set()
         self._queued = {key: row for row in self._messages() if (key := _key(row))}
+        self._discarded = {key for row in self._discarded_mails() if (key := _key(row))}
         counted = (t.orders, t.payments, t.documents, t.delivery_notes, t.mails, t.events)
         self.checked = {table.name: self._count(table) for table in counted}
 
@@ -85,6 +87,10 @@ class _Audit:
         return list(
             self._connection.execute(sa.select(m.id, m.queue, m.body, m.order_id, m.died_at, m.error))
         )
+
+    def _discarded_mails(self) -> list[sa.Row[Any]]:
+        d = t.discarded.c
+        return list(self._connection.execute(sa.select(d.body).where(d.queue == queues.NOTIFICATIONS)))
 
     def accepted_orders(self, accepted: dict[str, int], spool: str) -> None:
         """Each order in the spool is in the database, or on its way there."""
@@ -121,7 +127,9 @@ class _Audit:
     def due_work(self) -> None:
         """What is not done is queued."""
         for due in everything_due(self._connection):
-            if not self._on_its_way(key_of(due.message), due.check, due.subject):
+            key = key_of(due.message)
+            # An operator who discards a mail says that it need not be sent; nobody may say so of an invoice.
+            if not self._on_its_way(key, due.check, due.subject) and key not in self._discarded:
                 finding = Finding(
                     check=due.check,
                     subject=due.subject,
