@@ -11,6 +11,7 @@ from __future__ import annotations
 import os
 import shutil
 from collections.abc import Iterator
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -71,11 +72,17 @@ def _copy(source: Path, target: Path) -> list[str]:
             copied.append(name)
     for path in _others(source):
         if path.is_dir():
-            shutil.copytree(path, target / path.name, dirs_exist_ok=True)
+            shutil.copytree(path, target / path.name, dirs_exist_ok=True, copy_function=_copy_if_there)
         else:
             shutil.copy2(path, target / path.name)
         copied.append(path.name)
     return copied
+
+
+def _copy_if_there(source: str, target: str) -> None:
+    """A mail is written under one name and delivered under another: what was just listed may have moved on."""
+    with suppress(FileNotFoundError):
+        shutil.copy2(source, target)
 
 
 def _others(source: Path) -> Iterator[Path]:
