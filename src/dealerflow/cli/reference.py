@@ -219,7 +219,10 @@ def import_catalogue(
 
 
 @catalogue.command("check")
-def check_catalogue(file: Annotated[Path, typer.Argument(help="A JSON file.", metavar="FILE")]) -> None:
+def check_catalogue(
+    file: Annotated[Path, typer.Argument(help="A JSON file.", metavar="FILE")],
+    data: Data = DEFAULT_DATA,  # noqa: ARG001 - not needed, but every command takes it
+) -> None:
     """Say everything that is wrong with a catalogue file, and change nothing."""
     from dealerflow.domain.catalogue_files import catalogue_faults
 

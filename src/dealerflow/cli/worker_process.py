@@ -4,17 +4,22 @@ the same.
 
 from __future__ import annotations
 
+import fnmatch
+import logging
 import os
 import signal
 import threading
 from collections.abc import Collection
 
+from dealerflow.application.queues import ORDERS
 from dealerflow.cli.plan import given_plan
 from dealerflow.cli.processes import prepare_when_possible, run_to_the_end, tie_to_parent
 from dealerflow.composition.embedded import System
 from dealerflow.composition.logs import configure
 from dealerflow.composition.settings import Settings, settings_of
 from dealerflow.composition.worker import WorkerProcess
+
+log = logging.getLogger(__name__)
 
 
 def work(settings: Settings, *, only: Collection[str] | None, without: Collection[str]) -> None:
@@ -33,9 +38,18 @@ def work(settings: Settings, *, only: Collection[str] | None, without: Collectio
             signal.signal(number, stop)
     try:
         if prepare_when_possible(system, stopping):
+            tell_of_unknown_queues(system, (*(only or ()), *without))
             worker.run()
     finally:
         system.close()
+
+
+def tell_of_unknown_queues(system: System, named: Collection[str]) -> None:
+    """Log the names and patterns that are no queue's. One may come later, with a delivery line: so it is no error."""
+    known = {*system.store.queues(), ORDERS}
+    for name in named:
+        if not fnmatch.filter(known, name):
+            log.warning("there is no queue %s yet; there are: %s", name, ", ".join(sorted(known)))
 
 
 def main() -> None:

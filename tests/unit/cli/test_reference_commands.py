@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from dealerflow.application.access import read_token
+from dealerflow.cli.worker_process import tell_of_unknown_queues
 from dealerflow.composition import demo
 from tests.unit.cli.conftest import Terminal
 
@@ -191,3 +192,17 @@ def test_a_worker_on_another_machine_needs_the_same_secret(
 ) -> None:
     monkeypatch.setenv("DEALERFLOW_DATABASE_URL", "postgresql://nobody@127.0.0.1:1/nothing")
     assert "DEALERFLOW_SECRET_KEY" in new_terminal.refuses("work", status=2)
+
+
+def test_a_catalogue_is_checked_by_a_command_that_takes_a_directory_like_all(terminal: Terminal) -> None:
+    assert terminal.says("catalogue", "check", str(DEMO / "catalogue.json")) == "nothing is wrong\n"
+
+
+def test_a_worker_tells_of_queues_that_there_are_not(
+    terminal: Terminal, caplog: pytest.LogCaptureFixture
+) -> None:
+    tell_of_unknown_queues(terminal.system, ("orders", "invoices", "deliveries-*"))
+    assert caplog.messages == []
+    tell_of_unknown_queues(terminal.system, ("invoises",))
+    (said,) = caplog.messages
+    assert said.startswith("there is no queue invoises yet; there are: decisions, deliveries-coast, ")
