@@ -9,6 +9,7 @@ import msgspec
 import pytest
 
 import dealerflow.composition
+from dealerflow.adapters.documents.formats import country_text
 from dealerflow.domain.billing import DEFAULT_TERMS, Term, terms_faults
 from dealerflow.domain.catalogue import Catalogue, VehicleChoice, faults, quote
 from dealerflow.domain.catalogue_files import read_catalogue
@@ -111,3 +112,9 @@ def test_the_defect_codes_are_those_of_the_demo() -> None:
 
     assert [defect.code for defect in codes] == ["paint", "gap", "electrics", "noise", "leak"]
     assert defect_code_faults(codes) == []
+
+
+def test_no_seller_s_address_names_the_country_which_documents_name_in_their_own_language() -> None:
+    for dealership in _demo("dealerships.json"):
+        seller = dealership["seller"]
+        assert country_text(seller["country"], "en") not in seller["address"]
