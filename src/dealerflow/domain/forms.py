@@ -84,10 +84,10 @@ def _load(raw: bytes) -> Any:
             parse_constant=_refuse_constant,
         )
     except UnicodeDecodeError as error:
-        raise Malformed(f"The body is no UTF-8: byte {error.start} is wrong.") from None
+        raise Malformed(f"This is no UTF-8: byte {error.start} is wrong.") from None
     except json.JSONDecodeError as error:
         where = f"line {error.lineno}, column {error.colno}"
-        raise Malformed(f"The body is no JSON: {error.msg} ({where}).") from None
+        raise Malformed(f"This is no JSON: {error.msg} ({where}).") from None
     except RecursionError:
         raise _too_deep() from None
 
@@ -115,7 +115,7 @@ def _number(digits: str) -> float:
 
 
 def _refuse_constant(name: str) -> NoReturn:
-    raise Malformed(f"The body is no JSON: {name} is no JSON value.")
+    raise Malformed(f"This is no JSON: {name} is no JSON value.")
 
 
 def _refuse_depth(value: Any) -> None:
