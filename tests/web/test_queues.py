@@ -1,11 +1,16 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import pytest
 
+from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.application import queues
+from dealerflow.application.ports import QueueFigures
 from dealerflow.domain.messages import PublishEvent
+from dealerflow.web.api.queues import queue_figures
 from tests.web.harness import Client
 
 STAFF = (
@@ -46,6 +51,25 @@ def test_orders_in_the_spool_count_as_waiting(anyone: Client) -> None:
     assert orders["oldest_age_s"] == 2.5
     anyone.system.process()
     assert figures(operator, "orders")["waiting"] == 0
+
+
+class OvertakenStore(SqlMessageStore):
+    """Counts, and before anybody reads the count the orders are drained from the spool."""
+
+    drain: Callable[[], object]
+
+    def figures(self, *, now: int) -> list[QueueFigures]:
+        counted = super().figures(now=now)
+        self.drain()
+        return counted
+
+
+def test_an_order_that_is_drained_while_queues_are_counted_is_not_left_out(anyone: Client) -> None:
+    anyone.place()
+    store = OvertakenStore(anyone.system.engine)
+    store.drain = anyone.system.drainer.step
+    counted = {one.name: one for one in queue_figures(replace(anyone.system.web, store=store))}
+    assert counted["orders"].waiting == 1
 
 
 def test_a_paused_queue_goes_on_filling(anyone: Client) -> None:

@@ -155,9 +155,10 @@ def discard(request: HttpRequest, name: FromPath[str], body: RawBody) -> Respons
 def queue_figures(system: WebSystem) -> list[QueueFigures]:
     """Every queue; `orders` counts what waits in intake's spool too."""
     now = system.clock.now()
+    # The spool first: an order that is moved on in between is counted twice for a moment, never left out.
+    behind = system.upkeep.backlog(now=now)
     figures = {one.name: one for one in system.store.figures(now=now)}
     orders = figures.get(ORDERS, QueueFigures(name=ORDERS))
-    behind = system.upkeep.backlog(now=now)
     figures[ORDERS] = replace(
         orders,
         waiting=orders.waiting + behind.waiting,
