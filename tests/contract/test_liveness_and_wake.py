@@ -228,6 +228,20 @@ def test_a_full_fifo_is_not_waited_for(tmp_path: Path) -> None:
     os.close(reader)
 
 
+def test_a_worker_that_comes_within_the_same_tick_as_the_last_look_is_rung(tmp_path: Path) -> None:
+    bell = FifoBell(tmp_path)
+    tick = time.time_ns() + 60 * 10**9  # however slow this machine is, the tick is not over
+    os.utime(tmp_path, ns=(tick, tick))
+    bell.ring(["mail"])
+    os.mkfifo(tmp_path / "w1.fifo")
+    reader = os.open(tmp_path / "w1.fifo", os.O_RDONLY | os.O_NONBLOCK)
+    os.utime(tmp_path, ns=(tick, tick))
+    bell.ring(["mail"])
+    assert os.read(reader, 5) == b"mail\n"
+    bell.close()
+    os.close(reader)
+
+
 def test_fifos_of_dead_workers_are_removed(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "dead.fifo")
     os.mkfifo(tmp_path / "dies.fifo")

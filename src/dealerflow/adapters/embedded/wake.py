@@ -11,6 +11,7 @@ import errno
 import os
 import select
 import threading
+import time
 from collections.abc import Collection
 from pathlib import Path
 from typing import Protocol
@@ -20,6 +21,7 @@ _EVERY_QUEUE = b"*"
 _MOST_BYTES = (
     4_096  # POSIX: PIPE_BUF is at least 512, 4,096 on Linux; up to it a write is whole or not at all
 )
+_TICK_NS = 50_000_000  # file systems on Linux: 1 to 10 ms
 
 
 class Bell(Protocol):
@@ -81,7 +83,8 @@ class FifoBell:
         changed = self._run.stat().st_mtime_ns
         if changed == self._seen:
             return
-        self._seen = changed
+        # Its clock ticks every few ms: within the tick of the last change another may still come.
+        self._seen = changed if time.time_ns() - changed > _TICK_NS else None
         present = {entry.name for entry in os.scandir(self._run) if entry.name.endswith(_FIFO_SUFFIX)}
         for name in self._open.keys() - present:
             self._close(name)
