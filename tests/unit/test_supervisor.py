@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from dealerflow.adapters.embedded import supervisor, worker
 from dealerflow.adapters.embedded.supervisor import MAX_DELAY_S, restart_delay
 
 # A supervisor of children that do what `sys.argv[1]` says, run as a program because it owns its process's
@@ -130,6 +131,10 @@ lives_on = [sys.executable, "-c", "import signal; signal.pause()"]
 children = [Child("child 1", Untimely(lives_on)), Child("child 2", lives_on)]
 sys.exit(Supervisor(children, environment=os.environ).run())
 """
+
+
+def test_a_worker_gives_up_waiting_before_the_supervisor_kills_it() -> None:
+    assert worker.STOP_WITHIN_S < supervisor.STOP_WITHIN_S
 
 
 def test_a_child_that_is_just_being_started_is_told_to_stop_too() -> None:

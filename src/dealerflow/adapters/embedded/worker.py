@@ -18,7 +18,7 @@ log = logging.getLogger(__name__)
 
 LOOK_EVERY_S = 0.5  # without being woken: for what becomes due, and for a ring that got lost
 HOUSEKEEPING_EVERY_S = 1.0
-STOP_WITHIN_S = 10.0
+STOP_WITHIN_S = 8.0  # then locks and listeners are closed; the supervisor kills after 9 s
 
 Step = Callable[[], bool]
 
