@@ -110,6 +110,10 @@ def test_the_address_that_was_checked_is_the_one_that_is_called() -> None:
         "64:ff9b::a00:1",
         "2002:a00:1::",
         "224.0.0.1",
+        "fec0::1",
+        "::127.0.0.1",
+        "::ffff:0:10.0.0.1",
+        "64:ff9b:1::a00:1",
     ],
 )
 def test_a_dealership_reaches_no_address_that_is_not_public(address: str) -> None:

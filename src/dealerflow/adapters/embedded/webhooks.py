@@ -27,6 +27,10 @@ from dealerflow.application.ports import Clock
 TIMEOUT_S = 15.0  # Standard Webhooks: 15 to 30 seconds
 SECRET_PREFIX = "whsec_"  # noqa: S105 - how a secret begins, not one
 
+# What Python takes for global, and is not: site-local (RFC 3879), IPv4-compatible (RFC 4291, 2.5.5.1), IPv4-translated
+# (RFC 2765) and a network's own NAT64 (RFC 8215).
+_NEVER_PUBLIC = tuple(map(ipaddress.IPv6Network, ("fec0::/10", "::/96", "::ffff:0:0:0/96", "64:ff9b:1::/48")))
+
 Resolve = Callable[[str, int], Iterable[str]]
 
 
@@ -129,6 +133,8 @@ def _addresses(host: str, port: int) -> list[str]:
 def _is_public(address: str) -> bool:
     parsed = ipaddress.ip_address(address)
     if isinstance(parsed, ipaddress.IPv6Address):
+        if any(parsed in network for network in _NEVER_PUBLIC):
+            return False
         # What stands for an IPv4 address is where that leads (mapped, 6to4, NAT64).
         nat64 = ipaddress.ip_network("64:ff9b::/96")
         inner = parsed.ipv4_mapped or parsed.sixtofour
