@@ -88,12 +88,12 @@ def _letters_of(model: str) -> str:
 
 
 def scrap_vehicle(work: UnitOfWork, order: Order, move: Move) -> Order:
-    """The car is given up; the order will get another."""
+    """The car is given up; the order will get another, on a line that is still to be chosen."""
     if not order.vehicle:
         return order
     work.factory.set_vehicle_status(order.vehicle, "scrapped")
     _note(work, order, events.VEHICLE_SCRAPPED, move, {"vehicle": order.vehicle})
-    return replace(order, vehicle=None)
+    return replace(order, vehicle=None, line=None)
 
 
 def mark_built(work: UnitOfWork, order: Order, move: Move) -> Order:

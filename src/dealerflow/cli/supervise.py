@@ -7,6 +7,7 @@ from __future__ import annotations
 import os
 import socket
 import sys
+from collections.abc import Mapping
 
 from msgspec.structs import replace
 
@@ -37,12 +38,21 @@ def main() -> int:
         return 1
     plan = replace(plan, port=listening.getsockname()[1], socket=listening.fileno())
     note_address(plan.directory, own_address(plan.host, plan.port))
-    environment = {**os.environ, "DEALERFLOW_HOST": plan.host, "DEALERFLOW_PORT": str(plan.port)}
     try:
-        return Supervisor(children(plan), environment=environment, descriptors=[plan.socket]).run()
+        return Supervisor(
+            children(plan), environment=environment(plan, os.environ), descriptors=[plan.socket]
+        ).run()
     finally:
         listening.close()
         lock.release()
+
+
+def environment(plan: Plan, own: Mapping[str, str]) -> dict[str, str]:
+    """What the children are told, beside their plan."""
+    told = {**own, "DEALERFLOW_HOST": plan.host, "DEALERFLOW_PORT": str(plan.port)}
+    if plan.demo:  # it listens on this machine only, and who tries a webhook here has its receiver here too
+        told.setdefault("DEALERFLOW_WEBHOOKS_TO_PRIVATE_ADDRESSES", "true")
+    return told
 
 
 def children(plan: Plan) -> list[Child]:

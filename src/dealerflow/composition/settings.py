@@ -115,7 +115,8 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
         bool,
         Meta(
             description="Whether webhooks of dealerships may be posted to addresses that are not public. "
-            "Those of the factory, which only operators and administrators can set up, always may."
+            "Those of the factory, which only operators and administrators can set up, always may; "
+            "in a demo all may, unless the environment says false."
         ),
     ] = False
 

@@ -102,7 +102,7 @@ def test_a_rebuild_scraps_the_car_frees_the_place_and_makes_another_car(dealerfl
     dealerflow.decide(LINE, id_, "finish")
     dealerflow.decide(QUALITY, id_, "fail", defects=["gap"])
     dealerflow.decide(LINE, id_, "rebuild")
-    assert dealerflow.order(id_).vehicle is None
+    assert (dealerflow.order(id_).vehicle, dealerflow.order(id_).line) == (None, None)
     assert [row["taken"] for row in dealerflow.rows(t.lines)] == [0, 0]
     dealerflow.decide(PRODUCTION, id_, "start_production", line="B")
     cars = dealerflow.rows(t.vehicles)
