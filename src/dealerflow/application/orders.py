@@ -276,7 +276,9 @@ def put_order(
         raise Conflict(
             f"“{order.decision}” was decided and is on its way; wait for it, or override it with --force"
         )
-    if state.holds_place and not order.line_place:
+    if state.holds_place and order.line_place and line in (None, order.line_place):
+        order = replace(order, line=order.line_place)  # a decision that is overridden may have taken it
+    elif state.holds_place:
         order = _give_place(work, order, line)
     if not order.vehicle and to in states_with_a_car(pipeline):
         order = _make_car(work, order, by, built=not state.holds_place)
@@ -301,6 +303,8 @@ def _give_place(work: UnitOfWork, order: Order, line_id: str | None) -> Order:
                 )
             ]
         )
+    if order.line_place:
+        work.factory.release_place(order.line_place)
     if not work.factory.take_place(line.id):
         raise Conflict(f"line {line.id} is full; choose another, or wait for a place")
     return replace(order, line=line.id, line_place=line.id)

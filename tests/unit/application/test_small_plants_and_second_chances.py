@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import pytest
 import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.audit.auditor import SqlAuditor
 from dealerflow.application import queues
+from dealerflow.application.orders import put_order
 from dealerflow.application.refunds import record_refund
 from dealerflow.domain.billing import IMPORTED
-from tests.unit.application.conftest import DEALER, LINE, PRODUCTION, QUALITY, Dealerflow
+from tests.unit.application.conftest import DEALER, LINE, PRODUCTION, QUALITY, Dealerflow, staff
 
 
 def dead(dealerflow: Dealerflow) -> list[tuple[str, str]]:
@@ -148,3 +150,23 @@ def test_a_mail_that_the_operator_discarded_is_no_fault(dealerflow: Dealerflow) 
     assert auditor.audit(repair=True).faults == ()
     dealerflow.drain()
     assert dead(dealerflow) == []
+
+
+@pytest.mark.parametrize(("named", "line"), [("B", "B"), (None, "A")])
+def test_a_car_that_is_put_into_production_over_a_decision_is_on_the_line_that_holds_its_place(
+    dealerflow: Dealerflow, named: str | None, line: str
+) -> None:
+    id_ = dealerflow.place()
+    dealerflow.decide(DEALER, id_, "accept")
+    dealerflow.pay(id_)
+    dealerflow.claim(PRODUCTION, id_, "start_production", line="A")
+    with dealerflow.database.begin() as work:
+        put_order(
+            work, id_, "production_started", by="acc_1", reason="it is there already", force=True, line=named
+        )
+    dealerflow.drain()
+    order = dealerflow.order(id_)
+    assert (order.line, order.line_place) == (line, line)
+    taken = {row["id"]: row["taken"] for row in dealerflow.rows(t.lines)}
+    assert taken == {"A": int(line == "A"), "B": int(line == "B")}
+    assert dealerflow.decide(staff("line_lead", line), id_, "finish").state == "quality_check"
