@@ -92,7 +92,7 @@ class Crowd:
         self.on_taken(len(self.taken))
         order = _Order(taken)
         state = await self._moved(order, "order_placed", RECEIVED)
-        fate = random.choices(("declined", "accepted", "cancelled", "paid", "built"), (10, 35, 10, 15, 30))[0]
+        fate = random.choices(("declined", "accepted", "cancelled", "paid", "built"), (10, 50, 5, 10, 25))[0]
         if fate == "declined":
             await self._decides(dealership, order, "decline", reason="sold out")
             state = await self._moved(order, "declined", "order_placed")
