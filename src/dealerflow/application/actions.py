@@ -5,7 +5,9 @@ from __future__ import annotations
 from typing import Any
 
 from dealerflow.application import queues
+from dealerflow.application.happenings import send_to_webhook
 from dealerflow.application.mails import ask_for_mail, mail_account, mail_customer, mail_dealership
+from dealerflow.application.webhooks import webhook_of_topic
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.events import Event
@@ -131,6 +133,11 @@ def publish_to_topic(work: UnitOfWork, envelope: Envelope) -> None:
                 order_id=order.id,
                 facts=facts,
             )
+        elif kind == "url":
+            webhook = webhook_of_topic(work, message.topic, target)
+            entered = work.happenings.entered(order.id, message.step)
+            if webhook and entered:
+                send_to_webhook(work, webhook, entered)
         elif kind == "queue":
             work.send(
                 target, AnnounceCar(order=order.id, step=message.step), group=order.dealership, order=order.id

@@ -30,6 +30,7 @@ from dealerflow.application.import_files import (
     yes_no,
 )
 from dealerflow.application.reference import SUBSCRIBER_KINDS, Plant, Subscription
+from dealerflow.application.webhooks import subscribe_to_topic, webhook_of_topic
 from dealerflow.application.work import Dealership, Line, Seller, UnitOfWork
 from dealerflow.domain.billing import DEFAULT_TERMS, MAX_RATE, Term, terms_faults
 from dealerflow.domain.catalogue import Code, Currency
@@ -412,16 +413,25 @@ def _membership_faults(
 _TOPIC = re.compile(r"[a-z][a-z0-9-]{0,59}")
 
 
-def put_subscription(work: UnitOfWork, topic: str, kind: str, target: str) -> None:
-    """Subscribe a role, address, URL or queue to a topic. Raises Invalid."""
+def put_subscription(
+    work: UnitOfWork, topic: str, kind: str, target: str, *, secret: str | None = None
+) -> bool:
+    """Subscribe a role, address, URL or queue to a topic; whether `secret`, which signs what a URL gets, came into use.
+
+    Raises Invalid.
+    """
     faults = [] if _TOPIC.fullmatch(topic) else [Fault("/topic", "must be small letters, digits and hyphens")]
     if kind not in SUBSCRIBER_KINDS:
         faults.append(Fault("/kind", f"must be one of: {', '.join(SUBSCRIBER_KINDS)}"))
     elif said := _target_problem(kind, target):
         faults.append(Fault("/target", said))
+    if kind == "url" and not secret:
+        faults.append(Fault("/kind", "a URL needs a secret with which what it gets is signed"))
     if faults:
         raise Invalid(faults)
+    new = kind == "url" and subscribe_to_topic(work, topic, target, secret or "")
     work.reference.subscribe(msgspec.convert({"topic": topic, "kind": kind, "target": target}, Subscription))
+    return new
 
 
 def remove_subscription(work: UnitOfWork, topic: str, kind: str, target: str) -> None:
@@ -434,6 +444,8 @@ def remove_subscription(work: UnitOfWork, topic: str, kind: str, target: str) ->
     if not known:
         raise NotFound(f"nothing of {topic} goes to the {kind} {target}")
     work.reference.unsubscribe(known[0])
+    if kind == "url" and (webhook := webhook_of_topic(work, topic, target)):
+        work.happenings.end_webhook(webhook.id)
 
 
 def _target_problem(kind: str, target: str) -> str | None:

@@ -5,6 +5,7 @@ The factory's subscriptions (of operators and administrators) see every event; a
 
 from __future__ import annotations
 
+import base64
 from typing import Annotated
 from urllib.parse import urlsplit
 
@@ -23,6 +24,7 @@ FACTORY = ""  # whose a webhook is that belongs to no dealership
 FACTORY_ROLES = ("operator", "admin")
 MOST_WEBHOOKS = 20  # active ones of one owner: each event of the owner is posted to every one of them
 LONGEST_URL = 2000
+SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 
 EventType = Annotated[
     str,
@@ -36,6 +38,39 @@ class WebhookForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fiel
     url: Annotated[str, Meta(min_length=1, max_length=LONGEST_URL)]
     event_types: Annotated[tuple[EventType, ...], Meta(max_length=100)] = ()
     dealership: Annotated[str, Meta(min_length=1, max_length=40)] | None = None
+
+
+TOPIC = "topic:"  # begins the one "event type" of a webhook that gets what is published to a topic, and nothing else
+
+
+def new_secret(random: bytes) -> str:
+    """A secret as Standard Webhooks writes it, from so many random bytes."""
+    return "whsec_" + base64.b64encode(random).decode()
+
+
+def subscribe_to_topic(work: UnitOfWork, topic: str, url: str, secret: str) -> bool:
+    """Let a URL get what is published to a topic; False if it does already. Raises Invalid."""
+    if faults := _url_faults(url):
+        raise Invalid([replace(fault, pointer="/target") for fault in faults])
+    if webhook_of_topic(work, topic, url) is not None:
+        return False
+    webhook = Webhook(
+        id=work.ids.new("whk"),
+        dealership=FACTORY,
+        url=url,
+        event_types=(TOPIC + topic,),
+        secret=secret,
+        active=True,
+        created_at=work.clock.now(),
+    )
+    work.happenings.add_webhook(webhook)
+    return True
+
+
+def webhook_of_topic(work: UnitOfWork, topic: str, url: str) -> Webhook | None:
+    """The active webhook by which this URL gets the topic."""
+    active = work.happenings.webhooks()
+    return next((one for one in active if one.url == url and one.event_types == (TOPIC + topic,)), None)
 
 
 def owners(caller: Caller) -> frozenset[str] | None:

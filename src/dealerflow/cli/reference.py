@@ -325,11 +325,17 @@ _listing(topics, ("topic", "kind", "target"), _topic_rows, "all subscriptions")
 
 @topics.command("subscribe")
 def subscribe(topic: Topic, kind: Kind, target: Target, data: Data = DEFAULT_DATA) -> None:
-    """Send what is published to a topic to somebody more."""
-    from dealerflow.application.reference_files import put_subscription
+    """Send what is published to a topic to somebody more. For a URL it prints the secret that signs what is posted."""
+    import secrets
 
+    from dealerflow.application.reference_files import put_subscription
+    from dealerflow.application.webhooks import SECRET_BYTES, new_secret
+
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     with opened(data, new=True) as system, system.database.begin() as work:
-        put_subscription(work, topic, kind, target)
+        new = put_subscription(work, topic, kind, target, secret=secret)
+    if new:
+        print(secret)
 
 
 @topics.command("unsubscribe")

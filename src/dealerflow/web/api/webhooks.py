@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 from litestar import Response
@@ -12,8 +11,10 @@ from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
 from dealerflow.application.views import DeliveryView, WebhookView, moment
 from dealerflow.application.webhooks import (
+    SECRET_BYTES,
     WebhookForm,
     managed_webhook,
+    new_secret,
     owners,
     resend,
     show_webhook,
@@ -30,7 +31,6 @@ from dealerflow.web.reading import ListOf, page_request, respond_page
 from dealerflow.web.routes import PAGING, Query, delete, get, post
 from dealerflow.web.system import HttpRequest, system_of
 
-SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 STATUSES = ("queued", "delivered", "failed")
 MANAGERS = ("operator", "admin", "dealer_admin")
 
@@ -50,7 +50,7 @@ def new_webhook(request: HttpRequest, body: RawBody) -> Response[bytes]:
     """
     caller = _manager(request)
     form = read_form(WebhookForm, body)
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
 
     def run(work: UnitOfWork) -> Answer:
         return answer(201, show_webhook(subscribe(work, caller, form, secret), secret=True))

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import base64
 import secrets
 
 import msgspec
@@ -10,8 +9,10 @@ import msgspec
 from dealerflow.application.queries import PageRequest
 from dealerflow.application.views import DeliveryView, WebhookView
 from dealerflow.application.webhooks import (
+    SECRET_BYTES,
     WebhookForm,
     managed_webhook,
+    new_secret,
     owners,
     resend,
     show_webhook,
@@ -25,7 +26,6 @@ from dealerflow.web.paging import cursor_of, paging
 
 MANAGERS = ("operator", "admin", "dealer_admin")
 FACTORY_ROLES = ("operator", "admin")
-SECRET_BYTES = 32  # Standard Webhooks asks for 24 to 64
 WEBHOOKS_OF_A_PAGE = 100
 DELIVERIES_OF_A_PAGE = 25
 _FIELDS = {"/url": "url", "/event_types": "types", "/dealership": "dealership"}
@@ -62,7 +62,7 @@ def webhooks(visit: Visit) -> HtmlResponse:
 def add(visit: Visit) -> HtmlResponse:
     """Subscribe an address. The answer is the page with the secret, which is shown this once."""
     visit.require(*MANAGERS)
-    secret = "whsec_" + base64.b64encode(secrets.token_bytes(SECRET_BYTES)).decode()
+    secret = new_secret(secrets.token_bytes(SECRET_BYTES))
     try:
         form = _form(visit)
         with visit.system.database.begin() as work:
