@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import subprocess
+import threading
+import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from pathlib import Path
+from typing import Any
 from urllib.parse import urlsplit
 
+import psutil
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Page, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Error, Page, Playwright, sync_playwright
 
 from tests.browser.site import Site, site_over
 
@@ -24,6 +29,7 @@ QUIET = [
     "--no-sandbox",
 ]
 TIMEOUT_MS = 15_000
+CLOSES_WITHIN_S = 20.0
 ENSURE_CHROMIUM = Path(__file__).parents[2] / "scripts" / "ensure-chromium"
 
 REFUSED = "Content Security Policy"
@@ -31,9 +37,48 @@ REFUSED = "Content Security Policy"
 PageOf = Callable[..., Page]
 
 
+class Chromium:
+    """A headless Chromium that is started when it is needed, and again if it had to be ended."""
+
+    def __init__(self, playwright: Playwright, path: str) -> None:
+        self._playwright = playwright
+        self._path = path
+        self._browser: Browser | None = None
+
+    def context(self, **options: Any) -> BrowserContext:
+        """A fresh profile."""
+        if self._browser is None or not self._browser.is_connected():
+            self._browser = self._playwright.chromium.launch(
+                executable_path=self._path, args=QUIET, chromium_sandbox=False
+            )
+        return self._browser.new_context(**options)
+
+    def close(self, what: BrowserContext | Browser | None = None) -> None:
+        """Close a profile, or the whole. Chromium now and then never answers: then it is ended, which fails no test."""
+        closing = what or self._browser
+        if closing is None:
+            return
+        patience, began = threading.Timer(CLOSES_WITHIN_S, _end_chromium), time.monotonic()
+        patience.start()
+        try:
+            closing.close()
+        except Error:
+            if time.monotonic() - began < CLOSES_WITHIN_S:
+                raise
+        finally:
+            patience.cancel()
+
+
+def _end_chromium() -> None:
+    for child in psutil.Process().children(recursive=True):
+        with suppress(psutil.NoSuchProcess):
+            if "chrom" in child.name():
+                child.kill()
+
+
 @pytest.fixture(scope="module")
-def chromium() -> Iterator[Browser]:
-    """A headless Chromium.
+def chromium() -> Iterator[Chromium]:
+    """The browser.
 
     One for each test file rather than for the whole session: while Playwright lives, its event loop counts as
     running in this thread, and no other file's tests could use asyncio.
@@ -41,13 +86,13 @@ def chromium() -> Iterator[Browser]:
     # Not a skip where there is none: the script installs one, or says what to do and fails.
     path = subprocess.run([ENSURE_CHROMIUM], stdout=subprocess.PIPE, text=True, check=True).stdout.strip()
     with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=path, args=QUIET, chromium_sandbox=False)
-        yield browser
-        browser.close()
+        started = Chromium(playwright, path)
+        yield started
+        started.close()
 
 
 @pytest.fixture
-def page_of(chromium: Browser) -> Iterator[PageOf]:
+def page_of(chromium: Chromium) -> Iterator[PageOf]:
     """`page_of(javascript=True, **options)` opens a page in a fresh profile: no cookies, nobody logged in.
 
     Each call is another person at another machine; `options` are those of Playwright's `new_context` (locale,
@@ -58,7 +103,7 @@ def page_of(chromium: Browser) -> Iterator[PageOf]:
     errors: list[str] = []
 
     def open_page(*, javascript: bool = True, **options: object) -> Page:
-        context = chromium.new_context(java_script_enabled=javascript, **options)  # type: ignore[arg-type]
+        context = chromium.context(java_script_enabled=javascript, **options)
         contexts.append(context)
         context.set_default_timeout(TIMEOUT_MS)
         context.on(
@@ -70,7 +115,7 @@ def page_of(chromium: Browser) -> Iterator[PageOf]:
 
     yield open_page
     for context in contexts:
-        context.close()
+        chromium.close(context)
     assert errors == [], "a script failed, or a page asked for what it may not have"
 
 

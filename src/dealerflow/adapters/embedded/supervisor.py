@@ -86,6 +86,8 @@ class Supervisor:
                 _drain(woken)
         finally:
             os.close(mine)
+            for number in _STOP:  # one more on the way out must not turn a clean end into a killed one
+                signal.signal(number, signal.SIG_IGN)
         return 1 if self._hopeless else 0
 
     def _heard(self, number: int, _frame: object) -> None:
