@@ -38,7 +38,7 @@ def measure(seconds: float, orders: int) -> dict[str, Any]:
     figures["ratios"] = ratios(figures)
     figures["machine"] = {
         "cores": len(os.sched_getaffinity(0)),
-        "system": platform.platform(),
+        "system": f"{platform.system()} {platform.machine()}",
         "python": platform.python_version(),
         "sqlite": sqlite.sqlite_version,
     }
