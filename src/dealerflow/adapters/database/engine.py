@@ -26,6 +26,15 @@ BUSY_TIMEOUT_MS = 5_000
 # admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
 _TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 
+# libpq's: a server that is gone without a word (a cut network) is given up within half a minute.
+PATIENCE = {
+    "connect_timeout": 3,
+    "keepalives_idle": 10,
+    "keepalives_interval": 5,
+    "keepalives_count": 3,
+    "tcp_user_timeout": 20_000,
+}
+
 Mode = Literal["read", "write"]
 
 _gates: WeakKeyDictionary[sa.Engine, WriteGate] = WeakKeyDictionary()
@@ -46,7 +55,7 @@ def _open_postgresql(url: str) -> sa.Engine:
         pool_size=10,
         max_overflow=20,
         pool_pre_ping=True,
-        connect_args={"connect_timeout": 3},
+        connect_args=PATIENCE,
         hide_parameters=True,
     )
 
