@@ -19,12 +19,13 @@ logging.basicConfig(level="INFO", format="%(message)s", stream=sys.stdout)
 children = [Child(f"child {n}", [sys.executable, "-c", code]) for n, code in enumerate(sys.argv[1:], 1)]
 sys.exit(Supervisor(children, environment=os.environ).run())
 """
-LIVES_ON = "import signal; print('alive', flush=True); signal.pause()"
+# Each says its line in one write: several share the pipe, and where Python does not buffer, print makes two of it.
+LIVES_ON = "import os, signal; os.write(1, b'alive\\n'); signal.pause()"
 DIES = "import os; os._exit(3)"
 IS_HOPELESS = "import os; os._exit(78)"
 # Ends only on the third SIGTERM, or SIGKILL.
 IS_DEAF = (
-    "import signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); print('deaf', flush=True); signal.pause()"
+    "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.write(1, b'deaf\\n'); signal.pause()"
 )
 
 
