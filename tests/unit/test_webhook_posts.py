@@ -12,7 +12,7 @@ import pytest
 from dealerflow.adapters.embedded.payment import TestCard
 from dealerflow.adapters.embedded.webhooks import SignedPosts
 from dealerflow.application.happenings import WebhookRequest
-from dealerflow.application.work import Webhook, WebhookDelivery
+from dealerflow.application.records import Webhook, WebhookDelivery
 from dealerflow.composition.testing import NOON, StillClock
 from dealerflow.domain.events import Event
 

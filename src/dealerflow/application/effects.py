@@ -10,8 +10,9 @@ from typing import Any
 import msgspec
 from msgspec.structs import replace
 
+from dealerflow.application.records import QualityFailure, Vehicle
 from dealerflow.application.refunds import ask_for_refunds
-from dealerflow.application.work import QualityFailure, UnitOfWork, Vehicle
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.events import Event
 from dealerflow.domain.orders import Order

@@ -8,7 +8,8 @@ from typing import Any, Protocol
 
 from msgspec.structs import replace
 
-from dealerflow.application.work import Line, UnitOfWork
+from dealerflow.application.records import Line
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.billing import gate_missing
 from dealerflow.domain.errors import Conflict
 from dealerflow.domain.money import shown

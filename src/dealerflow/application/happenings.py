@@ -9,7 +9,8 @@ import msgspec
 from msgspec.structs import replace
 
 from dealerflow.application import queues
-from dealerflow.application.work import UnitOfWork, Webhook, WebhookDelivery
+from dealerflow.application.records import Webhook, WebhookDelivery
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import DealerflowError
 from dealerflow.domain.events import Event
 from dealerflow.domain.messages import DeliverWebhook, Envelope, PublishEvent, message_of

@@ -22,8 +22,9 @@ from dealerflow.application.effects import states_with_a_car
 from dealerflow.application.import_files import Cell, Rows, converted, doubled, listed, text, whole
 from dealerflow.application.intake import new_order
 from dealerflow.application.orders import start
+from dealerflow.application.records import Line, Payment, Vehicle
 from dealerflow.application.reference import snapshot
-from dealerflow.application.work import Line, Payment, UnitOfWork, Vehicle
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.billing import IMPORTED, due
 from dealerflow.domain.errors import Conflict, Fault, Invalid, NotFound

@@ -11,7 +11,8 @@ from zoneinfo import ZoneInfo
 
 from dealerflow.application.mails import mail_customer
 from dealerflow.application.orders import record
-from dealerflow.application.work import Payment, Seller, UnitOfWork
+from dealerflow.application.records import Payment, Seller
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.billing import (
     Document,

@@ -19,8 +19,9 @@ from dealerflow.application.letters import (
     Rejected,
 )
 from dealerflow.application.links import Links
+from dealerflow.application.records import Dealership, Mail
 from dealerflow.application.shipping import label
-from dealerflow.application.work import Dealership, Mail, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.billing import due
 from dealerflow.domain.errors import DealerflowError
 from dealerflow.domain.languages import in_language

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from dealerflow.application import queues
-from dealerflow.application.work import Dealership, Mail, RecipientKind, UnitOfWork
+from dealerflow.application.records import Dealership, Mail, RecipientKind
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.messages import SendMail
 from dealerflow.domain.orders import Order
 from dealerflow.domain.people import Account

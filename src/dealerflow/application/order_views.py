@@ -16,6 +16,7 @@ import msgspec
 from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.orders import SYSTEM, choices, roles_towards
 from dealerflow.application.queries import Reader
+from dealerflow.application.records import Line, Payment
 from dealerflow.application.views import (
     CustomerView,
     DetailView,
@@ -32,7 +33,6 @@ from dealerflow.application.views import (
     moment,
     moment_or_none,
 )
-from dealerflow.application.work import Line, Payment
 from dealerflow.domain import events
 from dealerflow.domain.billing import due
 from dealerflow.domain.events import Event

@@ -12,8 +12,9 @@ from msgspec.structs import replace
 
 from dealerflow.application import queues
 from dealerflow.application.orders import SYSTEM, record, visible
+from dealerflow.application.records import Payment
 from dealerflow.application.refunds import ask_for_refund
-from dealerflow.application.work import Payment, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.billing import due
 from dealerflow.domain.errors import Conflict, Fault, Forbidden, Invalid

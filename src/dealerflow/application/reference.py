@@ -15,7 +15,8 @@ import msgspec
 from dealerflow.domain.intake import Snapshot, SnapshotDealership
 
 if TYPE_CHECKING:  # a unit of work has its reference data, so at run time `work` comes first
-    from dealerflow.application.work import Dealership, Line, Seller, UnitOfWork
+    from dealerflow.application.records import Dealership, Line, Seller
+    from dealerflow.application.work import UnitOfWork
     from dealerflow.domain.catalogue import Catalogue
     from dealerflow.domain.people import Account
     from dealerflow.domain.quality import DefectCode

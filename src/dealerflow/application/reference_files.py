@@ -29,9 +29,10 @@ from dealerflow.application.import_files import (
     whole,
     yes_no,
 )
+from dealerflow.application.records import Dealership, Line, Seller
 from dealerflow.application.reference import SUBSCRIBER_KINDS, Plant, Subscription
 from dealerflow.application.webhooks import subscribe_to_topic, webhook_of_topic
-from dealerflow.application.work import Dealership, Line, Seller, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.billing import DEFAULT_TERMS, MAX_RATE, Term, terms_faults
 from dealerflow.domain.catalogue import Code, Currency
 from dealerflow.domain.catalogue_files import read_catalogue

@@ -6,7 +6,8 @@ from msgspec.structs import replace
 
 from dealerflow.application import queues
 from dealerflow.application.mails import mail_dealership
-from dealerflow.application.work import Payment, UnitOfWork
+from dealerflow.application.records import Payment
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.billing import IMPORTED
 from dealerflow.domain.errors import Conflict, Forbidden, NotFound

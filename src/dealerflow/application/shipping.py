@@ -11,7 +11,8 @@ from dealerflow.application import queues
 from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.mails import mail_dealership
 from dealerflow.application.orders import claim
-from dealerflow.application.work import Load, UnitOfWork
+from dealerflow.application.records import Load
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.errors import Conflict, Fault, Invalid, NotFound
 from dealerflow.domain.events import Event

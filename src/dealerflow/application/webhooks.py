@@ -14,8 +14,9 @@ from msgspec import UNSET, Meta
 from msgspec.structs import replace
 
 from dealerflow.application import queues
+from dealerflow.application.records import Webhook, WebhookDelivery
 from dealerflow.application.views import WebhookView, moment
-from dealerflow.application.work import UnitOfWork, Webhook, WebhookDelivery
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import Conflict, Fault, Forbidden, Invalid, NotFound
 from dealerflow.domain.messages import DeliverWebhook
 from dealerflow.domain.people import Caller

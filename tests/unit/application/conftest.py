@@ -14,7 +14,7 @@ from dealerflow.adapters.database.rows import to_json
 from dealerflow.application import queues
 from dealerflow.application.orders import DecisionForm, decide
 from dealerflow.application.payments import PaymentForm, receive_payment
-from dealerflow.application.work import Payment
+from dealerflow.application.records import Payment
 from dealerflow.composition.testing import TestSystem
 from dealerflow.domain.billing import DEFAULT_TERMS, Term
 from dealerflow.domain.messages import PlaceOrder

@@ -8,9 +8,10 @@ from litestar.params import FromPath, RawBody
 
 from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
+from dealerflow.application.records import Load
 from dealerflow.application.shipping import LoadForm, change_load, depart, make_load
 from dealerflow.application.views import LoadView, moment, moment_or_none
-from dealerflow.application.work import Load, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.people import Caller
 from dealerflow.web.auth import caller_of
 from dealerflow.web.body import read_form, respond

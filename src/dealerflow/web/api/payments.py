@@ -13,8 +13,9 @@ from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
 from dealerflow.application.orders import visible
 from dealerflow.application.payments import PaymentForm, receive_payment
+from dealerflow.application.records import Payment
 from dealerflow.application.refunds import record_refund
-from dealerflow.application.work import Payment, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.money import Money
 from dealerflow.web.api.orders import about_order
 from dealerflow.web.auth import caller_of

@@ -9,6 +9,7 @@ from litestar.params import FromPath, RawBody
 
 from dealerflow.application.access import require
 from dealerflow.application.calls import Answer, answer
+from dealerflow.application.records import WebhookDelivery
 from dealerflow.application.views import DeliveryView, WebhookView, moment
 from dealerflow.application.webhooks import (
     SECRET_BYTES,
@@ -21,7 +22,7 @@ from dealerflow.application.webhooks import (
     subscribe,
     unsubscribe,
 )
-from dealerflow.application.work import UnitOfWork, WebhookDelivery
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.people import Caller
 from dealerflow.web.auth import caller_of
 from dealerflow.web.body import read_form, respond

@@ -12,10 +12,11 @@ from dealerflow.application.mail_log import LoggedMail
 from dealerflow.application.orders import DecisionForm, decide, put_order, visible
 from dealerflow.application.payments import PaymentForm, receive_payment
 from dealerflow.application.queries import MAX_LIMIT, PageRequest
+from dealerflow.application.records import QualityFailure
 from dealerflow.application.refunds import record_refund
 from dealerflow.application.tracking import renew_link, works_for
 from dealerflow.application.views import DocumentItem, OrderView
-from dealerflow.application.work import QualityFailure, UnitOfWork
+from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import Conflict, Invalid, NotFound
 from dealerflow.domain.orders import Order
 from dealerflow.domain.people import Caller

@@ -10,8 +10,9 @@ from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.queries.orders import waiting_states
 from dealerflow.adapters.database.queries.reading import read_defects, read_lines, reading
 from dealerflow.application.ports import Clock
+from dealerflow.application.records import Line
 from dealerflow.application.views import DefectFigures, FiguresView, FirstPass, LineView, StateFigures, moment
-from dealerflow.application.work import Line, Pipelines
+from dealerflow.application.work import Pipelines
 from dealerflow.domain.languages import in_language
 from dealerflow.pipeline.definition import Pipeline
 

@@ -21,9 +21,10 @@ from dealerflow.adapters.database.rows import from_row
 from dealerflow.application.document_views import show_note
 from dealerflow.application.order_views import FactoryAtOnce
 from dealerflow.application.queries import Page, PageRequest, Reader
+from dealerflow.application.records import Load
 from dealerflow.application.shipping import departure_outcome, label, stays_because
 from dealerflow.application.views import DeliveryNoteView, LoadCarView, LoadView, moment, moment_or_none
-from dealerflow.application.work import Load, Pipelines
+from dealerflow.application.work import Pipelines
 from dealerflow.domain.errors import NotFound
 from dealerflow.domain.orders import Order
 from dealerflow.domain.shipping import DeliveryNote

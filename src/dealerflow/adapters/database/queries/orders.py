@@ -20,8 +20,9 @@ from dealerflow.application.order_views import (
     staff_ids,
 )
 from dealerflow.application.queries import OrderFilter, Page, PageRequest, Reader
+from dealerflow.application.records import Payment
 from dealerflow.application.views import OrderView
-from dealerflow.application.work import Payment, Pipelines
+from dealerflow.application.work import Pipelines
 from dealerflow.domain.errors import Malformed, NotFound
 from dealerflow.domain.events import Event
 from dealerflow.domain.orders import RECEIVED, Customer, Order, Revision

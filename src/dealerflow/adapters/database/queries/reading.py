@@ -15,7 +15,7 @@ from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.rows import from_row
 from dealerflow.application.order_views import FactoryAtOnce
 from dealerflow.application.queries import Page, PageRequest
-from dealerflow.application.work import Line
+from dealerflow.application.records import Line
 from dealerflow.domain.quality import DefectCode
 
 S = TypeVar("S", bound=msgspec.Struct)

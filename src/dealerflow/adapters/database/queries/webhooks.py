@@ -11,9 +11,9 @@ from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.queries.reading import behind, paged, reading
 from dealerflow.adapters.database.rows import from_row
 from dealerflow.application.queries import Page, PageRequest
+from dealerflow.application.records import Webhook
 from dealerflow.application.views import DeliveryView, WebhookView, moment, moment_or_none
 from dealerflow.application.webhooks import show_webhook
-from dealerflow.application.work import Webhook
 
 _w, _d = t.webhooks.c, t.webhook_deliveries.c
 

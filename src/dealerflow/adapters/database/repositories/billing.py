@@ -9,7 +9,7 @@ from sqlalchemy.dialects import postgresql, sqlite
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
 from dealerflow.adapters.database.session import Session
-from dealerflow.application.work import Payment, PaymentStatus
+from dealerflow.application.records import Payment, PaymentStatus
 from dealerflow.domain.billing import Document, DocumentKind
 from dealerflow.domain.errors import Conflict, NotFound
 

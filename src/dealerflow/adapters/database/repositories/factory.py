@@ -7,7 +7,7 @@ import sqlalchemy as sa
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_row
 from dealerflow.adapters.database.session import Session
-from dealerflow.application.work import Line, QualityFailure, Vehicle, VehicleStatus
+from dealerflow.application.records import Line, QualityFailure, Vehicle, VehicleStatus
 from dealerflow.domain.errors import Conflict, NotFound
 from dealerflow.domain.quality import DefectCode
 

@@ -12,7 +12,8 @@ from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
 from dealerflow.adapters.database.session import Session
 from dealerflow.application import queues
-from dealerflow.application.work import Mail, Sending, Webhook, WebhookDelivery
+from dealerflow.application.records import Mail, Webhook, WebhookDelivery
+from dealerflow.application.work import Sending
 from dealerflow.domain.events import Event
 from dealerflow.domain.messages import PublishEvent
 

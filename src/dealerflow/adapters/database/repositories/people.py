@@ -9,7 +9,7 @@ import sqlalchemy as sa
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row
 from dealerflow.adapters.database.session import Session
-from dealerflow.application.work import Dealership, Seller
+from dealerflow.application.records import Dealership, Seller
 from dealerflow.domain.errors import NotFound
 from dealerflow.domain.people import Account, Membership
 

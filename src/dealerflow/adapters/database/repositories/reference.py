@@ -13,8 +13,8 @@ from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.repositories.people import SqlPeople
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
 from dealerflow.adapters.database.session import Session
+from dealerflow.application.records import Dealership, Line, Seller
 from dealerflow.application.reference import Plant, Subscription
-from dealerflow.application.work import Dealership, Line, Seller
 from dealerflow.domain.catalogue import Catalogue
 from dealerflow.domain.people import Account
 from dealerflow.domain.quality import DefectCode

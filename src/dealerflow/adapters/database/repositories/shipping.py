@@ -10,7 +10,7 @@ import sqlalchemy as sa
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
 from dealerflow.adapters.database.session import Session
-from dealerflow.application.work import Load
+from dealerflow.application.records import Load
 from dealerflow.domain.errors import NotFound
 from dealerflow.domain.shipping import DeliveryNote
 
