@@ -1,0 +1,1 @@
+"""AWS behind the ports: SQS, SNS, SES, Step Functions, EventBridge, DynamoDB and S3."""
