@@ -7,12 +7,17 @@ from pathlib import Path
 
 from dealerflow.composition.settings import reference as settings
 from dealerflow.pipeline import diagram
+from dealerflow.pipeline.asl import asl_text
 from dealerflow.pipeline.loader import standard
 from scripts.reference import commands, database, http, letters, messages, problems, queues, states
 
 ROOT = Path(__file__).parents[2]
 DOCS = ROOT / "docs"
 """Names of pages are seen from here."""
+
+
+def _state_machine() -> str:
+    return asl_text(standard())
 
 
 def _diagram(language: str) -> Callable[[], str]:
@@ -32,6 +37,7 @@ WRITERS: dict[str, Callable[[], str]] = {
     "reference/database.md": database.page,
     "pictures/pipeline.svg": _diagram("en"),
     "pictures/pipeline.es.svg": _diagram("es"),
+    "../infra/standard.asl.json": _state_machine,
 }
 
 

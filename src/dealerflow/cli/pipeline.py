@@ -1,4 +1,4 @@
-"""`pipeline`: check and draw a pipeline file, and move orders to another version."""
+"""`pipeline`: check, draw and translate a pipeline file, and move orders to another version."""
 
 from __future__ import annotations
 
@@ -49,6 +49,22 @@ def diagram(
     if form not in forms:
         raise WrongUsage(f"--format must be one of: {', '.join(forms)}")
     sys.stdout.write(forms[form](_read(file, data), language).rstrip("\n") + "\n")
+
+
+@pipeline.command()
+def asl(
+    file: PipelineFile = None,
+    partition: Annotated[
+        str, typer.Option(help="The part of AWS that it is for: aws, aws-cn or aws-us-gov.")
+    ] = "aws",
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Write a pipeline as a state machine for AWS Step Functions, in the Amazon States Language."""
+    from dealerflow.pipeline.asl import PARTITIONS, asl_text
+
+    if partition not in PARTITIONS:
+        raise WrongUsage(f"--partition must be one of: {', '.join(PARTITIONS)}")
+    sys.stdout.write(asl_text(_read(file, data), partition))
 
 
 @pipeline.command("list")

@@ -13,6 +13,7 @@ from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.application import queues
 from dealerflow.domain.messages import Claimed, PublishEvent
+from dealerflow.pipeline.asl import asl_text
 from dealerflow.pipeline.loader import standard
 from tests.unit.cli.conftest import PRICE, Terminal
 
@@ -238,6 +239,18 @@ def test_a_pipeline_is_drawn(terminal: Terminal) -> None:
     assert "<svg" in terminal.says("pipeline", "diagram", "--format", "svg", "--language", "es")
     assert "quality_check" in terminal.says("pipeline", "diagram")
     assert "--format must be one of" in terminal.refuses("pipeline", "diagram", "--format", "png", status=2)
+
+
+def test_a_pipeline_is_written_for_step_functions(terminal: Terminal, tmp_path: Path) -> None:
+    assert terminal.says("pipeline", "asl") == asl_text(standard())
+    file = tmp_path / "mine.yaml"
+    file.write_text(standard().text.replace("pipeline: standard", "pipeline: mine"))
+    machine = json.loads(terminal.says("pipeline", "asl", str(file), "--partition", "aws-cn"))
+    assert "pipeline mine, version 1" in machine["Comment"]
+    assert machine["States"]["ended"]["Resource"].startswith("arn:aws-cn:states:")
+    assert "--partition must be one of" in terminal.refuses(
+        "pipeline", "asl", "--partition", "aws-moon", status=2
+    )
 
 
 def test_orders_move_to_another_version_when_told_to(terminal: Terminal) -> None:
