@@ -49,6 +49,7 @@ MEANINGS = {
     "topic_subscriptions": "Who gets what is published to a topic.",
     "webhooks": "Subscribed URLs.",
     "webhook_deliveries": "The delivery log: one row for each event and webhook.",
+    "executions": "On AWS: the present Step Functions execution of each order, and the token with which it waits.",
     "idempotency": "Answers to calls with an `Idempotency-Key`, kept for a day.",
 }
 

@@ -18,6 +18,8 @@ CARRIES = {
     q.FUNCTIONS: "`CallFunction`: functions that the pipeline attaches to states.",
     q.WEBHOOKS: "`DeliverWebhook`: one event to one URL. A delivery that fails is sent again as a message of its own, until "
     "12 tries are used up.",
+    q.EXECUTIONS: "`StartExecution`. On AWS only: there an order has a state machine outside.",
+    q.BUS: "`EmitEvent`. On AWS only: events on their way to the bus; nothing works this queue, it is only forwarded.",
     f"{q.DELIVERIES_PREFIX}<delivery line>": "`AnnounceCar` for cars that passed, "
     "`IssueDeliveryNote` for loads that left. One queue for each delivery line.",
 }

@@ -44,6 +44,14 @@ def place_order(work: UnitOfWork, envelope: Envelope) -> None:
     start(work, message_of(envelope, PlaceOrder).new, work.pipelines.current)
 
 
+def place_order_once(work: UnitOfWork, envelope: Envelope) -> None:
+    """The same where the message may come again: an order that is stored already changes nothing."""
+    try:
+        work.orders.get(message_of(envelope, PlaceOrder).new.id)
+    except NotFound:
+        place_order(work, envelope)
+
+
 def start(
     work: UnitOfWork,
     new: NewOrder,
@@ -76,6 +84,7 @@ def start(
     record(work, order, event, by=by, state=order.state)
     if not silent:
         send_actions(work, order, pipeline.state(order.state), first=True)
+    work.executions.begin(order)
     return order
 
 
@@ -285,7 +294,9 @@ def put_order(
     details = {"reason": reason, "from": order.state, "silent": silent}
     if order.decision:
         details["overridden"] = order.decision
-    return enter(work, order, pipeline, to, by=by, details=details, event=events.ORDER_PUT, silent=silent)
+    put = enter(work, order, pipeline, to, by=by, details=details, event=events.ORDER_PUT, silent=silent)
+    work.executions.begin(put)
+    return put
 
 
 def _give_place(work: UnitOfWork, order: Order, line_id: str | None) -> Order:

@@ -75,4 +75,7 @@ def _obstacle(order: Order, new: Pipeline) -> str | None:
 
 def _move(database: Database, order: Order, new: Pipeline) -> bool:
     with database.begin() as work:
-        return work.orders.move_pipeline(order.id, order.step, new.id)
+        moved = work.orders.move_pipeline(order.id, order.step, new.id)
+        if moved:
+            work.executions.begin(order)
+        return moved

@@ -14,6 +14,8 @@ NOTIFICATIONS = "notifications"
 EVENTS = "events"
 FUNCTIONS = "functions"
 WEBHOOKS = "webhooks"
+EXECUTIONS = "executions"
+BUS = "bus"
 DELIVERIES_PREFIX = "deliveries-"
 
 
@@ -51,6 +53,12 @@ POLICIES: dict[str, QueuePolicy] = {
 }
 
 
+# These carry what is told to services outside: a state machine for each order, a bus for the events. One machine has neither.
+OUTSIDE: dict[str, QueuePolicy] = {
+    EXECUTIONS: CALL_TO_THE_OUTSIDE,
+    BUS: CALL_TO_THE_OUTSIDE,
+}
+
 DELIVERIES = DELIVERIES_PREFIX + "{delivery_line}"
 
 # What each queue carries. (A queue that a pipeline file names itself carries AnnounceCar.)
@@ -64,12 +72,14 @@ CARRIES: dict[str, tuple[type[m.Message], ...]] = {
     EVENTS: (m.PublishEvent,),
     FUNCTIONS: (m.CallFunction,),
     WEBHOOKS: (m.DeliverWebhook,),
+    EXECUTIONS: (m.StartExecution,),
+    BUS: (m.EmitEvent,),
 }
 
 
 def policy(queue: str) -> QueuePolicy:
     """The queue's settings; delivery lines and queues of one's own get the ordinary ones."""
-    return POLICIES.get(queue, QueuePolicy())
+    return POLICIES.get(queue) or OUTSIDE.get(queue) or QueuePolicy()
 
 
 def deliveries(delivery_line: str) -> str:

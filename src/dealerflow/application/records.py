@@ -155,3 +155,18 @@ class WebhookDelivery(msgspec.Struct, frozen=True, kw_only=True):
     response: int | None = None
     error: str | None = None
     delivered_at: int | None = None
+
+
+class Execution(msgspec.Struct, frozen=True, kw_only=True):
+    """Where an order's state machine outside stands: it waits at `step` of the order with `token`, once it has one.
+
+    `entered` is when it entered that state, in its own words. `restarts` counts the executions before this one.
+    """
+
+    order_id: str
+    arn: str
+    step: str
+    started_at: int
+    restarts: int = 0
+    entered: str | None = None
+    token: str | None = None

@@ -15,6 +15,7 @@ from dealerflow.application.calls import KeptAnswers
 from dealerflow.application.ports import Clock, Ids
 from dealerflow.application.records import (
     Dealership,
+    Execution,
     Line,
     Load,
     Mail,
@@ -249,6 +250,24 @@ class Happenings(Protocol):
     def set_delivery(self, delivery: WebhookDelivery) -> None: ...
 
 
+class Executions(Protocol):
+    """The state machines outside that follow the orders, where there are any (Step Functions)."""
+
+    def begin(self, order: Order) -> None:
+        """The order stands where no state machine brought it (placed, imported, put by hand, moved to another pipeline): let
+        one stand there too. Where there are none outside this does nothing: the order's row is all.
+        """
+
+    def of(self, order_id: str) -> Execution | None:
+        """The one that follows the order now; locked with the order's row, not by itself."""
+
+    def begun(self, execution: Execution) -> None:
+        """A new execution follows the order. One that reported its arrival already keeps its token."""
+
+    def arrived(self, execution: Execution) -> None:
+        """The execution entered a state, and waits there with its token."""
+
+
 class Pipelines(Protocol):
     """The pipeline versions that orders follow."""
 
@@ -300,6 +319,9 @@ class UnitOfWork(Sending, Protocol):
 
     @property
     def reference(self) -> Reference: ...
+
+    @property
+    def executions(self) -> Executions: ...
 
     @property
     def calls(self) -> KeptAnswers: ...

@@ -18,7 +18,7 @@ from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.adapters.database.pipelines import PipelineLibrary
 from dealerflow.adapters.database.spool_positions import drained_to
 from dealerflow.adapters.database.tables import orders
-from dealerflow.adapters.database.unit_of_work import SqlDatabase
+from dealerflow.adapters.database.unit_of_work import SqlDatabase, to_workers
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.system import SystemClock, TimeIds
 from dealerflow.adapters.embedded.wake import Bell, Bells, FifoBell
@@ -90,7 +90,7 @@ class System:
 
     @cached_property
     def database(self) -> SqlDatabase:
-        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, self.bell.ring)
+        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, to_workers(self.bell.ring))
 
     @cached_property
     def store(self) -> SqlMessageStore:

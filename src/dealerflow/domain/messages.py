@@ -10,6 +10,7 @@ from typing import Any, TypeVar
 
 import msgspec
 
+from dealerflow.domain.events import Event
 from dealerflow.domain.orders import NewOrder
 
 
@@ -102,6 +103,19 @@ class DeliverWebhook(Message, frozen=True, kw_only=True):
     delivery: str
 
 
+class StartExecution(Message, frozen=True, kw_only=True):
+    """Let a state machine outside (Step Functions) stand where the order stands: at this step of it."""
+
+    order: str
+    step: str
+
+
+class EmitEvent(Message, frozen=True, kw_only=True):
+    """Put an event, which has its position, on the bus outside (EventBridge)."""
+
+    event: Event
+
+
 AnyMessage = (
     PlaceOrder
     | MoveOrder
@@ -115,6 +129,8 @@ AnyMessage = (
     | CallFunction
     | PublishEvent
     | DeliverWebhook
+    | StartExecution
+    | EmitEvent
 )
 
 

@@ -561,6 +561,25 @@ webhook_deliveries = sa.Table(
     sa.Index("ix_webhook_deliveries_webhook", "webhook", "id"),
 )
 
+# --- state machines outside (Step Functions) ---------------------------------------------------------------------------
+
+# Where an order's state machine stands: its present execution, and the token with which it waits at this step. One machine
+# has none: there the order's row is all.
+executions = sa.Table(
+    "executions",
+    metadata,
+    sa.Column("order_id", sa.Text, primary_key=True),
+    _text("arn"),
+    _text("step"),
+    # How many executions there were before this one: it makes the names of executions different.
+    _int("restarts", server_default="0"),
+    _int("started_at"),
+    # When the execution entered its present state, as it says itself: a retry of that entry is known by it.
+    _maybe("entered"),
+    _maybe("token"),
+    sa.Index("ix_executions_started_at", "started_at"),
+)
+
 # --- idempotency of calls ------------------------------------------------------------------------------------------------
 
 idempotency = sa.Table(

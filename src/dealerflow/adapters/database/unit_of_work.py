@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import AbstractContextManager, contextmanager
+from dataclasses import dataclass
 
 import sqlalchemy as sa
 
@@ -11,6 +12,7 @@ from dealerflow.adapters.database import message_rows
 from dealerflow.adapters.database.engine import Mode, transaction
 from dealerflow.adapters.database.idempotency import SqlKeptAnswers
 from dealerflow.adapters.database.repositories.billing import SqlBilling
+from dealerflow.adapters.database.repositories.executions import SqlExecutions
 from dealerflow.adapters.database.repositories.factory import SqlFactory
 from dealerflow.adapters.database.repositories.happenings import SqlHappenings
 from dealerflow.adapters.database.repositories.orders import SqlOrders
@@ -22,24 +24,49 @@ from dealerflow.application.ports import Clock, Ids
 from dealerflow.application.work import Pipelines
 from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
 
+Put = Callable[[sa.Connection, Sequence[tuple[Envelope, int]], int], None]
+"""Stores what was sent, (envelope, delay in ms), in this transaction; the last argument is the time."""
 
-def _nobody_to_wake(_queues: Collection[str]) -> None:
-    pass
+
+@dataclass(frozen=True, kw_only=True)
+class Sends:
+    """What becomes of messages that are sent. By default they are put into the message store, for workers to claim.
+
+    `put` stores them with the work. After a commit `tell` gets those that are due at once. `state_machines`: orders are
+    followed by state machines outside.
+    """
+
+    put: Put = message_rows.send_all
+    tell: Callable[[Sequence[Envelope]], None] = lambda _sent: None
+    state_machines: bool = False
+
+
+def to_workers(ring: Callable[[Collection[str]], None]) -> Sends:
+    """Messages are put into the message store, and `ring` wakes the workers of their queues."""
+    return Sends(tell=lambda sent: ring({envelope.queue for envelope in sent}))
 
 
 class SqlUnitOfWork:
     """Implements `application.work.UnitOfWork`. `connection` is for what belongs in the same transaction.
 
-    After `flush`, `queues` are those on which there will be something to claim at once.
+    After `flush`, `prompt` is what was sent and is due at once.
     """
 
-    def __init__(self, connection: sa.Connection, clock: Clock, ids: Ids, pipelines: Pipelines) -> None:
+    def __init__(
+        self,
+        connection: sa.Connection,
+        clock: Clock,
+        ids: Ids,
+        pipelines: Pipelines,
+        sends: Sends = Sends(),
+    ) -> None:
         self.connection = connection
         self.clock = clock
         self.ids = ids
         self.pipelines = pipelines
         self._sent: list[tuple[Envelope, int]] = []
-        self.queues: set[str] = set()
+        self.prompt: list[Envelope] = []
+        self._put = sends.put
         self.session = Session(connection)
         self.orders = SqlOrders(self.session)
         self.factory = SqlFactory(self.session)
@@ -49,6 +76,7 @@ class SqlUnitOfWork:
         self.happenings = SqlHappenings(self.session, self)
         self.reference = SqlReference(self.session)
         self.calls = SqlKeptAnswers(self.session)
+        self.executions = SqlExecutions(self.session, self if sends.state_machines else None)
 
     def send(
         self, queue: str, message: AnyMessage, *, group: str = "", order: str | None = None, delay_ms: int = 0
@@ -82,16 +110,13 @@ class SqlUnitOfWork:
     def flush(self) -> None:
         """Write everything that was gathered: rows first, then messages."""
         self.session.flush()
-        message_rows.send_all(self.connection, self._sent, self.clock.now())
-        self.queues.update(envelope.queue for envelope, delay in self._sent if not delay)
+        self._put(self.connection, self._sent, self.clock.now())
+        self.prompt += [envelope for envelope, delay in self._sent if not delay]
         self._sent.clear()
 
 
 class SqlDatabase:
-    """Implements `application.work.Database` on an engine.
-
-    `ring` is called after a commit with the queues on which something was put, to wake their workers.
-    """
+    """Implements `application.work.Database` on an engine."""
 
     def __init__(
         self,
@@ -99,13 +124,13 @@ class SqlDatabase:
         clock: Clock,
         ids: Ids,
         pipelines: Pipelines,
-        ring: Callable[[Collection[str]], None] = _nobody_to_wake,
+        sends: Sends = Sends(),
     ) -> None:
         self.engine = engine
         self._clock = clock
         self._ids = ids
         self._pipelines = pipelines
-        self._ring = ring
+        self._sends = sends
 
     def begin(self) -> AbstractContextManager[SqlUnitOfWork]:
         return self._unit("write")
@@ -116,9 +141,9 @@ class SqlDatabase:
     @contextmanager
     def _unit(self, mode: Mode) -> Iterator[SqlUnitOfWork]:
         with transaction(self.engine, mode) as connection:
-            work = SqlUnitOfWork(connection, self._clock, self._ids, self._pipelines)
+            work = SqlUnitOfWork(connection, self._clock, self._ids, self._pipelines, self._sends)
             yield work
             if mode == "write":
                 work.flush()
-        if work.queues:
-            self._ring(work.queues)
+        if work.prompt:
+            self._sends.tell(work.prompt)

@@ -1,0 +1,160 @@
+"""The message store as an outbox, for where other services carry the messages (SQS, SNS, EventBridge): PostgreSQL only.
+
+    sent with the work, being forwarded  ──>  forwarded  ──>  gone, in the transaction of the work that it asked for
+           │ a crash, or the service away         │ its handler failed too often
+           └─> due again after RELAY_LEASE_MS     └─> dead, until it is redriven or discarded
+
+A row stays until its work is done, and whoever works it deletes it in the same transaction. So a row that is gone is the
+note that its message has been handled: a second delivery finds nothing to do. The states are those of the message store,
+with "held" for what is being forwarded (owner RELAY) or was forwarded (owner OUTSIDE).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from typing import Literal
+
+import msgspec
+import sqlalchemy as sa
+from sqlalchemy.dialects import postgresql
+
+from dealerflow.adapters.database.engine import transaction
+from dealerflow.adapters.database.message_rows import envelope_of
+from dealerflow.adapters.database.tables import discarded, messages, queues
+from dealerflow.domain.messages import Envelope, PlaceOrder
+
+RELAY, OUTSIDE = "relay", "outside"
+RELAY_LEASE_MS = 30_000  # who forwards right after the commit is given so long before the schedule does it
+FORWARDED_MS = 13 * 24 * 3600 * 1000  # SQS keeps a message 14 days; what waited longer is forwarded anew
+LONGEST_DELAY_MS = 15 * 60 * 1000  # SQS
+
+Standing = Literal["open", "dead", "gone"]
+
+_m = messages.c
+_encode = msgspec.json.Encoder().encode
+_HELD = sa.text("messages.state = 'held'")
+_DELAYED = sa.text("messages.state = 'delayed'")
+_FREE: dict[str, object] = {"lease": None, "owner": None, "lease_until": None}
+
+
+def put(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], now: int) -> None:
+    """Store these (envelope, delay in ms) in the caller's transaction. What is due at once is the caller's to forward."""
+    if sent:
+        connection.execute(sa.insert(messages), [_row(envelope, delay, now) for envelope, delay in sent])
+
+
+def _row(envelope: Envelope, delay: int, now: int) -> dict[str, object]:
+    at_once = delay <= 0
+    return {
+        "id": envelope.id,
+        "queue": envelope.queue,
+        "group": envelope.group,
+        "state": "held" if at_once else "delayed",
+        "turn": 0,
+        "order_id": envelope.order,
+        "body": _encode(envelope.message).decode(),
+        "trace": envelope.trace,
+        "sent_at": envelope.sent_at or now,
+        "available_at": now + max(delay, 0),
+        "owner": RELAY if at_once else None,
+        "lease": envelope.id if at_once else None,
+        "lease_until": now + RELAY_LEASE_MS if at_once else None,
+    }
+
+
+def standing(connection: sa.Connection, message_id: str) -> Standing:
+    """Whether the message still asks for its work. Locks its row, so that two deliveries at once are worked one by one."""
+    query = sa.select(_m.state).where(_m.id == message_id).with_for_update()
+    state = connection.execute(query).scalar_one_or_none()
+    if state is None:
+        return "gone"
+    return "dead" if state == "dead" else "open"
+
+
+def was_discarded(connection: sa.Connection, message_id: str) -> bool:
+    """Whether an operator gave the message up."""
+    return bool(connection.execute(sa.select(sa.exists().where(discarded.c.id == message_id))).scalar_one())
+
+
+def done(connection: sa.Connection, message_ids: Collection[str]) -> None:
+    """Their work is done, in this transaction."""
+    connection.execute(sa.delete(messages).where(_m.id.in_(list(message_ids))))
+
+
+class Outbox:
+    """What happens to rows outside the transaction of the work. Raises Outage while the database is away."""
+
+    def __init__(self, engine: sa.Engine) -> None:
+        self._engine = engine
+
+    def due(self, limit: int, *, now: int) -> list[Envelope]:
+        """Take up to `limit` messages to forward: delayed ones that are due, and those that nobody forwarded in time."""
+        waits = sa.or_(sa.and_(_DELAYED, _m.available_at <= now), sa.and_(_HELD, _m.lease_until <= now))
+        paused = sa.select(queues.c.name).where(queues.c.paused)
+        chosen = (
+            sa.select(_m.id)
+            .where(waits, _m.queue.not_in(paused))
+            .order_by(_m.sent_at, _m.id)
+            .limit(limit)
+            .with_for_update(skip_locked=True)
+        )
+        take = (
+            sa.update(messages)
+            .where(_m.id.in_(chosen.scalar_subquery()))
+            .values(state="held", owner=RELAY, lease=_m.id, lease_until=now + RELAY_LEASE_MS)
+            .returning(*messages.c)
+        )
+        with transaction(self._engine) as connection:
+            rows = connection.execute(take).all()
+        return [envelope_of(row) for row in sorted(rows, key=lambda row: (row.sent_at, row.id))]
+
+    def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
+        """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
+        if message_ids:
+            away = {"owner": OUTSIDE, "lease_until": now + for_ms}
+            with transaction(self._engine) as connection:
+                connection.execute(
+                    sa.update(messages).where(_m.id.in_(list(message_ids)), _HELD).values(**away)
+                )
+
+    def over(self, message_ids: Collection[str]) -> None:
+        """These only had to be forwarded, and were."""
+        if message_ids:
+            with transaction(self._engine) as connection:
+                done(connection, message_ids)
+
+    def failed(self, envelope: Envelope, *, now: int, error: str) -> int:
+        """Count a failed attempt of the message; how many there were, 0 if it was done meanwhile.
+
+        A `PlaceOrder` comes from intake and has no row until it fails.
+        """
+        with transaction(self._engine) as connection:
+            if isinstance(envelope.message, PlaceOrder):
+                row = {**_row(envelope, 0, now), "owner": OUTSIDE, "lease_until": now + FORWARDED_MS}
+                connection.execute(postgresql.insert(messages).values(row).on_conflict_do_nothing())
+            count = (
+                sa.update(messages).where(_m.id == envelope.id).values(attempts=_m.attempts + 1, error=error)
+            )
+            return int(connection.execute(count.returning(_m.attempts)).scalar_one_or_none() or 0)
+
+    def bury(self, message_id: str, *, now: int, error: str) -> None:
+        """The message is dead."""
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(messages)
+                .where(_m.id == message_id)
+                .values(state="dead", died_at=now, error=error, **_FREE)
+            )
+
+    def revive(self, queue: str, message_ids: Collection[str] | None, *, now: int) -> list[str]:
+        """Offer dead letters (all, if None) again with their attempts forgotten: the next forwarding takes them. Which."""
+        again = (
+            sa.update(messages)
+            .where(_m.queue == queue, _m.state == "dead")
+            .values(state="delayed", available_at=now, attempts=0, died_at=None, error=None)
+            .returning(_m.id)
+        )
+        if message_ids is not None:
+            again = again.where(_m.id.in_(list(message_ids)))
+        with transaction(self._engine) as connection:
+            return list(connection.execute(again).scalars())
