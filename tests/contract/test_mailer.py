@@ -24,9 +24,9 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
 from dealerflow.adapters.embedded.mail import Maildir, file_name, read_maildir
-from dealerflow.adapters.embedded.mime import message_bytes, parse_message
 from dealerflow.adapters.embedded.smtp import MAX_IDLE_SECONDS, MAX_MAILS_PER_CONNECTION, Smtp, parse_smtp_url
 from dealerflow.adapters.memory.mail import MemoryMailer
+from dealerflow.adapters.mime import message_bytes, parse_message
 from dealerflow.application.letters import (
     Attachment,
     Mailer,

@@ -22,9 +22,9 @@ import sqlalchemy as sa
 from litestar.testing import TestClient
 from typer.testing import CliRunner
 
+from dealerflow.adapters.clock import SystemClock, TimeIds
 from dealerflow.adapters.database.engine import BUSY_TIMEOUT_MS, open_engine
 from dealerflow.adapters.embedded.payment import TestCard
-from dealerflow.adapters.embedded.system import SystemClock, TimeIds
 from dealerflow.application.access import issue_token
 from dealerflow.application.payments import Charge
 from dealerflow.cli.main import app as command_line

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as some
 
-from dealerflow.adapters.embedded.system import TimeIds
+from dealerflow.adapters.clock import TimeIds
 from dealerflow.domain.ids import made_at
 
 

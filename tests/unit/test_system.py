@@ -5,7 +5,7 @@ from concurrent.futures import ThreadPoolExecutor
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dealerflow.adapters.embedded.system import SystemClock, TimeIds
+from dealerflow.adapters.clock import SystemClock, TimeIds
 
 DIGITS = "0123456789abcdefghjkmnpqrstvwxyz"
 

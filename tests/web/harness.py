@@ -13,6 +13,7 @@ from litestar.handlers import HTTPRouteHandler
 from litestar.testing import TestClient
 from litestar.types import ASGIApp
 
+from dealerflow.adapters.clock import TimeIds
 from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
 from dealerflow.adapters.database.mail_log import SqlMailLog
 from dealerflow.adapters.database.queries import SqlQueries
@@ -22,7 +23,6 @@ from dealerflow.adapters.embedded.drainer import Drainer
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
-from dealerflow.adapters.embedded.system import TimeIds
 from dealerflow.adapters.security.passwords import Argon2Hasher, random_id
 from dealerflow.application import reference_files as files
 from dealerflow.application.access import Access, issue_token

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from litestar.testing import TestClient
 
-from dealerflow.adapters.embedded.system import TimeIds
+from dealerflow.adapters.clock import TimeIds
 from dealerflow.web.app import make_app
 from dealerflow.web.intake import Intake
 from tests.web.api.life import API, brought, decided, paid, placed, seen

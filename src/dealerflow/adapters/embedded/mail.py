@@ -16,7 +16,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
-from dealerflow.adapters.embedded.mime import message_bytes, parse_message
+from dealerflow.adapters.mime import message_bytes, parse_message
 from dealerflow.application.letters import OutgoingMail
 from dealerflow.domain.errors import Invalid, Outage
 

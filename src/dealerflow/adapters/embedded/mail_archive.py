@@ -7,7 +7,7 @@ from contextlib import suppress
 from pathlib import Path
 
 from dealerflow.adapters.embedded.mail import FLAGS, file_name
-from dealerflow.adapters.embedded.mime import parse_message
+from dealerflow.adapters.mime import parse_message
 from dealerflow.application.letters import OutgoingMail
 from dealerflow.domain.errors import Invalid
 

@@ -19,7 +19,7 @@ from urllib.parse import unquote, urlsplit
 
 import msgspec
 
-from dealerflow.adapters.embedded.mime import address_of, is_international, message_bytes
+from dealerflow.adapters.mime import address_of, is_international, message_bytes
 from dealerflow.application.letters import OutgoingMail, PutOff, Rejected
 from dealerflow.domain.errors import Fault, Invalid, Outage
 
