@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING
 import sqlalchemy as sa
 from msgspec.structs import replace
 
+from dealerflow.adapters.clock import SystemClock, TimeIds
 from dealerflow.adapters.database import schema
 from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.message_store import SqlMessageStore
@@ -20,7 +21,6 @@ from dealerflow.adapters.database.spool_positions import drained_to
 from dealerflow.adapters.database.tables import orders
 from dealerflow.adapters.database.unit_of_work import SqlDatabase, to_workers
 from dealerflow.adapters.embedded.liveness import FileLock
-from dealerflow.adapters.embedded.system import SystemClock, TimeIds
 from dealerflow.adapters.embedded.wake import Bell, Bells, FifoBell
 from dealerflow.application import queues
 from dealerflow.application.access import PasswordHasher
