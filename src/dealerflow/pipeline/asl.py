@@ -69,7 +69,7 @@ def asl_of(pipeline: Pipeline, partition: str = "aws") -> dict[str, Any]:
     return {
         "Comment": f"Dealerflow pipeline {pipeline.name}, version {pipeline.version}: {pipeline.id}",
         "StartAt": ENTRY,
-        "States": {**states, **_ways_out()},
+        "States": {**states, **_ways_out(pipeline)},
     }
 
 
@@ -161,24 +161,29 @@ def _choice(state: State) -> dict[str, Any]:
     }
 
 
-def _ways_out() -> dict[str, Any]:
+def _ways_out(pipeline: Pipeline) -> dict[str, Any]:
+    """Only what can be reached: AWS refuses a machine with anything else in it."""
+    waits = any(not state.final for state in pipeline.states.values())
     return {
         SUPERSEDED: {
             "Type": "Succeed",
             "Comment": "The order was put elsewhere, and goes on in another execution.",
         },
-        UNKNOWN_STATE: {
-            "Type": "Fail",
-            "Error": "UnknownState",
-            "CausePath": "States.Format('This pipeline has no state {}, where the order {} stands', $.state, $.order)",
-        },
-        UNKNOWN_OUTCOME: {
-            "Type": "Fail",
-            "Error": "UnknownOutcome",
-            "CausePath": "States.Format('{} cannot be decided in the state where the order {} stands', "
-            "$.decision.outcome, $.order)",
-        },
+        UNKNOWN_STATE: _failure(
+            "UnknownState", "This pipeline has no state {}, where the order {} stands", "$.state"
+        ),
+        **({UNKNOWN_OUTCOME: _refused()} if waits else {}),
     }
+
+
+def _failure(error: str, cause: str, what: str) -> dict[str, Any]:
+    return {"Type": "Fail", "Error": error, "CausePath": f"States.Format('{cause}', {what}, $.order)"}
+
+
+def _refused() -> dict[str, Any]:
+    return _failure(
+        "UnknownOutcome", "{} cannot be decided in the state where the order {} stands", "$.decision.outcome"
+    )
 
 
 def _decided(state: str) -> str:
