@@ -24,7 +24,7 @@ from typer.testing import CliRunner
 
 from dealerflow.adapters.clock import SystemClock, TimeIds
 from dealerflow.adapters.database.engine import BUSY_TIMEOUT_MS, open_engine
-from dealerflow.adapters.embedded.payment import TestCard
+from dealerflow.adapters.outside.payment import TestCard
 from dealerflow.application.access import issue_token
 from dealerflow.application.payments import Charge
 from dealerflow.cli.main import app as command_line

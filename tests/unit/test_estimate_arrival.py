@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from dealerflow.adapters.embedded.functions import InstalledFunctions, WrongAnswer
+from dealerflow.adapters.outside.functions import InstalledFunctions, WrongAnswer
 from dealerflow.application.functions import FunctionCall
 from dealerflow.functions.estimate_arrival import estimate_arrival
 from dealerflow.pipeline.functions import FunctionMissing

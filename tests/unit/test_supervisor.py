@@ -24,9 +24,7 @@ LIVES_ON = "import os, signal; os.write(1, b'alive\\n'); signal.pause()"
 DIES = "import os; os._exit(3)"
 IS_HOPELESS = "import os; os._exit(78)"
 # Ends only on the third SIGTERM, or SIGKILL.
-IS_DEAF = (
-    "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.write(1, b'deaf\\n'); signal.pause()"
-)
+IS_DEAF = "import os, signal; signal.signal(signal.SIGTERM, signal.SIG_IGN); os.write(1, b'deaf\\n'); signal.pause()"
 
 
 def test_the_first_death_is_taken_for_an_accident() -> None:

@@ -9,8 +9,8 @@ from collections.abc import Callable
 import httpx
 import pytest
 
-from dealerflow.adapters.embedded.payment import TestCard
-from dealerflow.adapters.embedded.webhooks import SignedPosts
+from dealerflow.adapters.outside.payment import TestCard
+from dealerflow.adapters.outside.webhooks import SignedPosts
 from dealerflow.application.happenings import WebhookRequest
 from dealerflow.application.records import Webhook, WebhookDelivery
 from dealerflow.composition.testing import NOON, StillClock

@@ -166,7 +166,7 @@ class System:
 
     @cached_property
     def provider(self) -> PaymentProvider:
-        from dealerflow.adapters.embedded.payment import TestCard
+        from dealerflow.adapters.outside.payment import TestCard
 
         return TestCard()
 

@@ -7,11 +7,11 @@ from collections.abc import Collection
 from typing import TYPE_CHECKING
 
 from dealerflow.adapters.embedded.drainer import Drainer
-from dealerflow.adapters.embedded.functions import InstalledFunctions
 from dealerflow.adapters.embedded.liveness import FileLiveness, FileLock, Liveness
 from dealerflow.adapters.embedded.steps import Steps
 from dealerflow.adapters.embedded.wake import FifoListener, Wake
 from dealerflow.adapters.embedded.worker import Worker
+from dealerflow.adapters.outside.functions import InstalledFunctions
 from dealerflow.application import queues
 from dealerflow.application.functions import CallFunctions
 from dealerflow.application.handlers import finder, handler_table
@@ -104,7 +104,7 @@ def _handler_for(system: System) -> HandlerFor:
 
 
 def _posts(system: System) -> WebhookSender:
-    from dealerflow.adapters.embedded.webhooks import SignedPosts
+    from dealerflow.adapters.outside.webhooks import SignedPosts
 
     return SignedPosts(
         clock=system.clock, private_for_dealerships=system.settings.webhooks_to_private_addresses
