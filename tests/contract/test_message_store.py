@@ -15,11 +15,10 @@ from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.message_store import SqlMessageStore, acknowledge, send_all
 from dealerflow.adapters.database.tables import discarded, messages, metadata
 from dealerflow.adapters.memory.message_store import MemoryMessageStore
-from dealerflow.application.handling import Unreadable
 from dealerflow.application.ports import MessageStore, QueueFigures
 from dealerflow.application.queues import QueuePolicy
 from dealerflow.domain.errors import LeaseLost
-from dealerflow.domain.messages import Claimed, Envelope, SendMail
+from dealerflow.domain.messages import Claimed, Envelope, SendMail, Unreadable
 
 LEASE_MS = 60_000
 POLICIES = {"mail": QueuePolicy(ordered=False), "lines": QueuePolicy(ordered=True)}

@@ -16,12 +16,6 @@ from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.messages import Envelope, Message
 
 
-class Unreadable(Message, frozen=True, kw_only=True):
-    """Stands for a stored message that could not be decoded. It is only ever seen among the dead letters."""
-
-    body: str
-
-
 class Transactional(Protocol):
     """Works one message inside a unit of work. What it raises (other than Outage) is a failed attempt."""
 

@@ -134,6 +134,12 @@ AnyMessage = (
 )
 
 
+class Unreadable(Message, frozen=True, kw_only=True):
+    """Stands for a stored message that could not be decoded. It is only ever seen among the dead letters."""
+
+    body: str
+
+
 class Envelope(msgspec.Struct, frozen=True, kw_only=True):
     """A message and what its way needs. `group` is what takes fair turns (the dealership), `sent_at` ms since epoch."""
 

@@ -11,10 +11,9 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database import turns
 from dealerflow.adapters.database.tables import messages
-from dealerflow.application.handling import Unreadable
 from dealerflow.application.ports import DeadLetter
 from dealerflow.domain.errors import LeaseLost
-from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
+from dealerflow.domain.messages import AnyMessage, Claimed, Envelope, Unreadable
 
 _SLICE = 1_000  # ids in one statement, far below what either database takes
 _Row = Any  # a row of the driver's, with the columns of `messages`

@@ -12,10 +12,9 @@ import msgspec
 from pysqlite3 import dbapi2 as sqlite
 
 from dealerflow.adapters.database.engine import OLDEST_SAFE_SQLITE
-from dealerflow.application.handling import Unreadable
 from dealerflow.application.ports import Spooled
 from dealerflow.domain.errors import Outage
-from dealerflow.domain.messages import AnyMessage
+from dealerflow.domain.messages import AnyMessage, Unreadable
 
 BUSY_TIMEOUT_S = 2.0
 
