@@ -1,8 +1,9 @@
-"""Finds the code that a `function` action names."""
+"""Finds the code that a `function` action names: of this machine, or a Lambda by its ARN."""
 
 from __future__ import annotations
 
 import importlib
+import re
 from collections.abc import Callable
 from importlib.metadata import entry_points
 
@@ -12,6 +13,14 @@ GROUP = "dealerflow.functions"
 """The group of entry points under which an installed package may offer functions by name."""
 
 
+# arn:partition:lambda:region:account:function:name, with an alias or version if wanted.
+# The form is that of FunctionName in https://docs.aws.amazon.com/lambda/latest/api/API_Invoke.html.
+LAMBDA = re.compile(
+    r"arn:aws(-[a-z]+)*:lambda:[a-z]{2,4}(-[a-z]+)+-\d+:\d{12}:function:[A-Za-z0-9_-]{1,64}(:(\$LATEST|[A-Za-z0-9_-]{1,128}))?"
+)
+"""Matches the ARN of a Lambda function, which only an installation on AWS can call."""
+
+
 class FunctionMissing(DealerflowError):
     """A function that the pipeline names cannot be found."""
 
@@ -19,8 +28,13 @@ class FunctionMissing(DealerflowError):
 def find_function(target: str) -> Callable[..., object]:
     """The function named `module:attribute`, or by an entry point of the group `dealerflow.functions`.
 
-    Importing a module runs its code. Raises `FunctionMissing`, which says why, if the function cannot be had.
+    Importing a module runs its code. Raises `FunctionMissing`, which says why, if the function cannot be had;
+    so it does for the ARN of a Lambda, which is no code of this machine.
     """
+    if LAMBDA.fullmatch(target):
+        raise FunctionMissing(
+            f"the function {target!r} is a Lambda; only an installation on AWS can call it, one machine cannot"
+        )
     try:
         found = _attribute(target) if ":" in target else _entry_point(target)
     except FunctionMissing:

@@ -30,6 +30,7 @@ from dealerflow.pipeline.definition import (
     pipeline_id,
     shown,
 )
+from dealerflow.pipeline.functions import LAMBDA
 from dealerflow.pipeline.source import Node, PipelineError, Problems, near, parse
 from dealerflow.pipeline.values import Entries, Values
 from dealerflow.pipeline.vocabulary import (
@@ -65,7 +66,9 @@ VERSION = re.compile(r"[1-9][0-9]{0,8}")
 # With a placeholder filled in it has to fit SQS, which takes 80 characters.
 QUEUE = re.compile(r"[a-z](?:[a-z0-9-]|\{[a-z_]*\}){0,59}")
 EVENT = re.compile(r"[A-Z][A-Za-z0-9]{0,59}")
-FUNCTION = re.compile(r"[A-Za-z_][\w.-]{0,99}|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+FUNCTION = re.compile(
+    r"[A-Za-z_][\w.-]{0,99}|[A-Za-z_]\w*(\.[A-Za-z_]\w*)*:[A-Za-z_]\w*(\.[A-Za-z_]\w*)*|" + LAMBDA.pattern
+)
 
 Asked = tuple[Detail, ...] | None
 """The details of the outcome that is being read; None while the entry into a state is read."""
@@ -253,7 +256,9 @@ class _Reader(Values):
             return self._queue(place)
         if kind == "event":
             return self._matching(place, EVENT, "a name such as CarHandedOver, in letters and digits")
-        return self._matching(place, FUNCTION, "`module:attribute` or the name of an entry point")
+        return self._matching(
+            place, FUNCTION, "`module:attribute`, the name of an entry point or the ARN of a Lambda"
+        )
 
     def _mail_target(self, place: Node) -> str:
         text = self._text(place)

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 from dealerflow.pipeline.vocabulary import DECIDERS, TEMPLATES
 
 Tree = dict[str, Any]
+LAMBDA = "arn:aws:lambda:eu-west-1:123456789012:function:wax:live"
 
 names = st.from_regex(r"[a-z][a-z0-9_]{0,12}", fullmatch=True).filter(lambda name: name != "received")
 languages = st.sampled_from(["es", "de", "fr", "pt-BR"])
@@ -51,7 +52,7 @@ def actions(draw: st.DrawFn) -> Tree:
         "topic": st.just("quality-alerts"),
         "queue": st.sampled_from(["deliveries-{delivery_line}", "my-own"]),
         "event": st.sampled_from(["CarWaxed", "CarReady2"]),
-        "function": st.sampled_from(["estimate_arrival", "mine.cars:wax"]),
+        "function": st.sampled_from(["estimate_arrival", "mine.cars:wax", LAMBDA]),
     }
     kind = draw(st.sampled_from(sorted(targets)))
     action: Tree = {kind: draw(targets[kind]), "when": draw(st.sampled_from(["first", "every"]))}

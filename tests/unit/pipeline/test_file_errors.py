@@ -132,6 +132,16 @@ MISTAKES = {
         "a name such as CarHand",
     ),
     "a bad function name": ("queue: deliveries-{delivery_line}", "function: a b # <-", "`module:attribute`"),
+    "an ARN of something else": (
+        "queue: deliveries-{delivery_line}",
+        "function: arn:aws:sqs:eu-west-1:123456789012:wax # <-",
+        "the ARN of a Lambda",
+    ),
+    "an ARN without its account": (
+        "queue: deliveries-{delivery_line}",
+        "function: arn:aws:lambda:eu-west-1::function:wax # <-",
+        "the ARN of a Lambda",
+    ),
     "a bad when": ("when: first", "when: once # <-", "there is no value 'once'"),
     "a bad payments": ("payments: closed", "payments: close # <-", "did you mean 'closed'?"),
     "a bad flag": ("holds_place: yes", "holds_place: maybe # <-", "there is no answer 'maybe'"),

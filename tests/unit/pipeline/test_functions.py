@@ -52,6 +52,27 @@ def test_a_missing_function_is_a_warning_and_no_error_of_the_file() -> None:
     assert warning.startswith("state a: the function 'nowhere_at_all:wax' cannot be imported")
 
 
+LAMBDAS = [
+    "arn:aws:lambda:eu-west-1:123456789012:function:wax_car",
+    "arn:aws:lambda:us-east-1:123456789012:function:wax-car:live",
+    "arn:aws:lambda:us-east-1:123456789012:function:wax-car:$LATEST",
+    "arn:aws-cn:lambda:cn-north-1:123456789012:function:wax-car:17",
+    "arn:aws-us-gov:lambda:us-gov-west-1:123456789012:function:wax",
+]
+
+
+@pytest.mark.parametrize("arn", LAMBDAS)
+def test_a_lambda_is_named_by_its_arn_and_one_machine_says_that_it_cannot_call_it(arn: str) -> None:
+    pipeline = load(
+        f"pipeline: p\nversion: 1\nstart: a\nstates: {{a: {{title: A, actions: {{function: '{arn}'}}}}}}"
+    )
+    assert pipeline.states["a"].actions[0].target == arn
+    (warning,) = warnings(pipeline)
+    assert warning.startswith(f"state a: the function '{arn}' is a Lambda; only an installation on AWS can")
+    with pytest.raises(FunctionMissing, match="only an installation on AWS can call it"):
+        find_function(arn)
+
+
 def test_a_missing_translation_is_a_warning() -> None:
     pipeline = load(
         """\
