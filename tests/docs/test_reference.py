@@ -37,7 +37,7 @@ def test_every_message_stands_in_the_reference() -> None:
     written = {
         name
         for name, kind in inspect.getmembers(messages, inspect.isclass)
-        if issubclass(kind, messages.Message) and kind is not messages.Message
+        if issubclass(kind, messages.Message) and kind not in {messages.Message, messages.Unreadable}
     }
     assert written == {kind.__name__ for kind in message_types()} == headings("messages", 3)
 

@@ -33,8 +33,8 @@ from dealerflow.application.upkeep import Upkeep
 from dealerflow.composition.testing import TEST_SECRET, TestSystem
 from dealerflow.pipeline.loader import standard
 from dealerflow.web.app import make_app
-from dealerflow.web.intake import Intake
 from dealerflow.web.system import WebSystem
+from dealerflow.web.taking import Intake
 
 DEMO = Path(files.__file__).parents[1] / "composition" / "demo"
 PASSWORD = "demo"

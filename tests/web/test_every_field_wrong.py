@@ -11,8 +11,8 @@ import sqlalchemy as sa
 from httpx import Response
 
 from dealerflow.adapters.database.tables import metadata
+from dealerflow.application.calls import HEADER as IDEMPOTENCY_KEY
 from dealerflow.web.app import API_ROUTES
-from dealerflow.web.idempotency import HEADER as IDEMPOTENCY_KEY
 from dealerflow.web.routes import OPERATION, Operation
 from tests.api_properties.world import Call, World, recipe, world
 from tests.web.api.life import API

@@ -7,14 +7,18 @@ does the work for the first time.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Callable, Mapping
 from typing import Any, Protocol
 
 import msgspec
 
-from dealerflow.domain.errors import Fault, Invalid
+from dealerflow.domain.errors import Fault, Invalid, Malformed
 
+HEADER = "Idempotency-Key"
+REPLAYED = "Idempotent-Replayed"
 KEPT_MS = 24 * 60 * 60 * 1000
+KEY_CHARACTERS = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
 
 _encode = msgspec.json.Encoder().encode
 
@@ -67,6 +71,13 @@ class KeptAnswers(Protocol):
 
     def forget(self, before: int) -> int:
         """Delete what is older; how many."""
+
+
+def checked_key(key: str) -> str:
+    """The key, if it can be one. Raises Malformed."""
+    if KEY_CHARACTERS.fullmatch(key) is None:
+        raise Malformed(f"{HEADER} must be 1 to 255 plain letters, digits and signs")
+    return key
 
 
 def answer(status: int, body: Any = None, headers: Mapping[str, str] | None = None) -> Answer:

@@ -16,8 +16,8 @@ from dealerflow.application.upkeep import Upkeep
 from dealerflow.composition.demo import PASSWORD, accounts
 from dealerflow.composition.embedded import SPOOL, System, spool_file
 from dealerflow.web.app import make_app
-from dealerflow.web.intake import Intake
 from dealerflow.web.system import DemoAccount, WebSystem
+from dealerflow.web.taking import Intake
 
 
 class WebProcess:

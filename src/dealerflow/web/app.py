@@ -34,8 +34,8 @@ from dealerflow.web.intake import IntakeRoute
 from dealerflow.web.metrics import Metrics
 from dealerflow.web.pages import ROUTES as PAGES
 from dealerflow.web.pages.problem import for_people
-from dealerflow.web.problems import HANDLERS
 from dealerflow.web.reference import document_routes
+from dealerflow.web.refusals import HANDLERS
 from dealerflow.web.system import WebSystem
 
 API = "/api/v1"

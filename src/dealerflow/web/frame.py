@@ -7,10 +7,10 @@ from time import perf_counter
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
-from dealerflow.web.intake import PATH as ORDERS
 from dealerflow.web.metrics import UNKNOWN_ROUTE, Metrics
 from dealerflow.web.problems import plain_problem, respond
 from dealerflow.web.security import STATIC, has_control_characters, says_how_to_cache, security_headers
+from dealerflow.web.taking import PATH as ORDERS
 
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 

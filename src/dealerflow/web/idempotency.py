@@ -2,29 +2,16 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Callable
 
 from litestar import Response
 
 from dealerflow.application import calls
-from dealerflow.application.calls import Answer, Call
+from dealerflow.application.calls import HEADER, REPLAYED, Answer, Call, checked_key
 from dealerflow.application.work import UnitOfWork
-from dealerflow.domain.errors import Malformed
 from dealerflow.domain.people import Caller
 from dealerflow.web.body import respond
 from dealerflow.web.system import HttpRequest, WebSystem, system_of
-
-HEADER = "Idempotency-Key"
-REPLAYED = "Idempotent-Replayed"
-KEY_CHARACTERS = re.compile(r"[\x21-\x7e](?:[\x20-\x7e]{0,253}[\x21-\x7e])?")
-
-
-def checked_key(key: str) -> str:
-    """The key, if it can be one. Raises Malformed."""
-    if KEY_CHARACTERS.fullmatch(key) is None:
-        raise Malformed(f"{HEADER} must be 1 to 255 plain letters, digits and signs")
-    return key
 
 
 def idempotent(

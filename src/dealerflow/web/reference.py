@@ -12,9 +12,9 @@ import msgspec
 from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
+from dealerflow.application.calls import HEADER as IDEMPOTENCY_KEY
 from dealerflow.web.auth import FORM_TOKEN_HEADER
 from dealerflow.web.body import JSON, respond
-from dealerflow.web.idempotency import HEADER as IDEMPOTENCY_KEY
 from dealerflow.web.paging import LONGEST_TEXT, MOST
 from dealerflow.web.problems import PROBLEM_JSON, Problem
 from dealerflow.web.reference_page import page

@@ -21,7 +21,7 @@ from dealerflow.application.work import Database, Pipelines
 if TYPE_CHECKING:
     from dealerflow.application.queries import Queries
     from dealerflow.application.upkeep import Upkeep
-    from dealerflow.web.intake import Intake
+    from dealerflow.web.taking import Intake
 
 HttpRequest = Request[Any, Any, State]
 

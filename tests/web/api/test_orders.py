@@ -7,7 +7,7 @@ from litestar.testing import TestClient
 
 from dealerflow.adapters.clock import TimeIds
 from dealerflow.web.app import make_app
-from dealerflow.web.intake import Intake
+from dealerflow.web.taking import Intake
 from tests.web.api.life import API, brought, decided, paid, placed, seen
 from tests.web.harness import ORDER, Client, WebTestSystem
 

@@ -15,14 +15,13 @@ from urllib.parse import urlencode
 
 import msgspec
 
-from dealerflow.application.calls import KeyReused
+from dealerflow.application.calls import KeyReused, checked_key
 from dealerflow.application.intake import Receipt
 from dealerflow.domain.errors import Fault, Invalid, TooLarge, Unavailable
 from dealerflow.domain.intake import PriceChanged, Snapshot, check
 from dealerflow.domain.languages import LANGUAGES
 from dealerflow.domain.money import Money
 from dealerflow.web.auth import KEY
-from dealerflow.web.idempotency import checked_key
 from dealerflow.web.pages.configurator import Configuration, configure
 from dealerflow.web.pages.fields import Errors, Fields, errors_by_field
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
