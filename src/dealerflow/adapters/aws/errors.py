@@ -1,0 +1,96 @@
+"""Which errors of AWS are outages: waiting, or mending the installation, helps, and no message is at fault."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from botocore.exceptions import (
+    BotoCoreError,
+    ClientError,
+    HTTPClientError,
+    NoCredentialsError,
+    ParamValidationError,
+)
+from botocore.exceptions import ConnectionError as NotConnected
+
+from dealerflow.domain.errors import Outage
+
+# https://docs.aws.amazon.com/general/latest/gr/common-errors.html, and what single services call the same.
+BUSY = frozenset(
+    {
+        "KMS.ThrottlingException",
+        "OverLimit",
+        "ProvisionedThroughputExceededException",
+        "RequestLimitExceeded",
+        "RequestThrottled",
+        "RequestThrottledException",
+        "SlowDown",
+        "Throttled",
+        "Throttling",
+        "ThrottlingException",
+        "TooManyRequestsException",
+    }
+)
+# The installation, not the call: permissions, credentials, and things that are not (or not yet) there.
+NOT_SET_UP = frozenset(
+    {
+        "AWS.SimpleQueueService.NonExistentQueue",
+        "AccessDenied",
+        "AccessDeniedException",
+        "AuthorizationError",
+        "AuthorizationErrorException",
+        "ExpiredToken",
+        "ExpiredTokenException",
+        "InvalidClientTokenId",
+        "KMS.AccessDeniedException",
+        "KMS.DisabledException",
+        "NoSuchBucket",
+        "NotFound",
+        "QueueDoesNotExist",
+        "ResourceNotFoundException",
+        "StateMachineDoesNotExist",
+        "UnrecognizedClientException",
+    }
+)
+_OF_THE_SERVER = 500
+
+
+@contextmanager
+def aws_calls(service: str) -> Iterator[None]:
+    """Calls of this service ("SQS"), as people know it. Raises Outage; what the service says of the call itself passes as it is."""
+    try:
+        yield
+    except ClientError as error:
+        if not is_outage(error):
+            raise
+        raise Outage(f"{service} {_refusal(error)}") from error
+    except ParamValidationError:
+        raise  # our fault, whatever the service does
+    except (HTTPClientError, NotConnected) as error:
+        raise Outage(f"{service} cannot be reached: {error}") from error
+    except NoCredentialsError as error:
+        raise Outage(f"{service} cannot be used: there are no credentials") from error
+    except BotoCoreError as error:
+        raise Outage(f"{service} cannot be used: {error}") from error
+
+
+def code_of(error: ClientError) -> str:
+    """What the service calls the error."""
+    return str(error.response.get("Error", {}).get("Code", ""))
+
+
+def is_outage(error: ClientError) -> bool:
+    """Whether the same call may succeed later."""
+    code = code_of(error)
+    status = int(error.response.get("ResponseMetadata", {}).get("HTTPStatusCode", 0))
+    return code in BUSY or code in NOT_SET_UP or status >= _OF_THE_SERVER
+
+
+def _refusal(error: ClientError) -> str:
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if code in BUSY:
+        return f"is busy ({code})"
+    if code in NOT_SET_UP:
+        return f"is not set up for this ({code}): {said}"
+    return f"has a fault ({code}): {said}"
