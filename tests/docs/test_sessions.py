@@ -10,7 +10,10 @@ import pytest
 from tests.docs.documents import DOCS, ROOT
 from tests.docs.sessions import Demo, commands, demo, matches, run, sessions
 
-WITH_A_PIPELINE_OF_THEIR_OWN = {DOCS / "how-to" / "add-a-state.md"}
+WITH_A_PIPELINE_OF_THEIR_OWN = {
+    DOCS / "how-to" / "add-a-state.md",
+    DOCS / "how-to" / "roll-out-a-pipeline.md",
+}
 BY_MAKE = {DOCS / "how-to" / "develop.md"}  # its commands are `make test` and the like
 TOLD = [path for path in sessions() if path not in WITH_A_PIPELINE_OF_THEIR_OWN | BY_MAKE]
 GUIDES = [path for path in TOLD if path.parent.name == "how-to"]

@@ -3,6 +3,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import re
 import sqlite3
 from pathlib import Path
 
@@ -264,6 +265,22 @@ def test_orders_move_to_another_version_when_told_to(terminal: Terminal) -> None
     with terminal.system.database.read() as work:
         assert work.orders.get(order).pipeline != old
     assert "there is no pipeline older" in terminal.refuses("pipeline", "move", "older")
+
+
+def test_orders_whose_state_the_new_version_lacks_stay_and_are_counted(terminal: Terminal) -> None:
+    order, _ = terminal.order(), terminal.order()
+    old = terminal.system.pipelines.current.id
+    renamed = re.sub(
+        r"^(start:|  )( ?)order_placed(:?)$", r"\1\2order_taken\3", standard().text, flags=re.MULTILINE
+    )
+    (terminal.data / "mine.yaml").write_text(renamed.replace("version: 1", "version: 2", 1))
+    (terminal.data / "dealerflow.toml").write_text('pipeline = "mine.yaml"\n')
+    reason = "2 stay: standard version 2 has no state order_placed\n"
+    new = f"standard-{terminal.says('pipeline', 'asl').partition(': standard-')[2][:12]}"
+    assert terminal.says("pipeline", "move", old) == f"{reason}0 would move to {new}\n"
+    assert terminal.says("pipeline", "move", old, "--yes") == f"{reason}0 moved to {new}\n"
+    with terminal.system.database.read() as work:
+        assert work.orders.get(order).pipeline == old
 
 
 # --- keeping ---
