@@ -13,8 +13,9 @@ from typing import Protocol
 
 import msgspec
 
+from dealerflow.application.queues import ORDERS
 from dealerflow.domain.intake import AcceptedForm, Snapshot
-from dealerflow.domain.messages import AnyMessage
+from dealerflow.domain.messages import AnyMessage, Envelope, PlaceOrder
 from dealerflow.domain.money import Money
 from dealerflow.domain.orders import RECEIVED, Customer, NewOrder, Revision
 
@@ -138,6 +139,14 @@ def new_order(accepted: AcceptedForm, *, catalogue_version: int, order_id: str, 
             vin_code=quote.vin_code,
         ),
         terms=accepted.dealership.terms,
+    )
+
+
+def envelope_of(message: PlaceOrder) -> Envelope:
+    """The order in its envelope. Its id is made from the order's, so that the same order twice is the same message."""
+    new = message.new
+    return Envelope(
+        id=f"msg_{new.id}", queue=ORDERS, message=message, group=new.dealership, order=new.id, sent_at=new.at
     )
 
 

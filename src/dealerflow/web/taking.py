@@ -14,8 +14,8 @@ from dealerflow.application.calls import HEADER, REPLAYED, call_of, checked_key
 from dealerflow.application.intake import Accepted, Receipt, Spool, new_order, receipt
 from dealerflow.application.links import Links
 from dealerflow.application.ports import Clock, Ids
-from dealerflow.domain.errors import DealerflowError, Unavailable
-from dealerflow.domain.intake import Snapshot, check
+from dealerflow.domain.errors import DealerflowError, Invalid, Unavailable
+from dealerflow.domain.intake import AcceptedForm, PriceChanged, Snapshot, check
 from dealerflow.domain.messages import PlaceOrder
 
 PATH = "/api/v1/orders"
@@ -26,10 +26,22 @@ _read_receipt = msgspec.json.Decoder(Receipt).decode
 
 
 class Intake:
-    """Takes orders against the snapshot in memory. Its methods belong to one event loop; `snapshot` may be set by any thread."""
+    """Takes orders against the snapshot in memory. Its methods belong to one event loop; `snapshot` may be set by any thread.
 
-    def __init__(self, *, spool: Spool, links: Links, clock: Clock, ids: Ids) -> None:
+    `newer` is asked for a newer snapshot before an order is refused; None: there is none.
+    """
+
+    def __init__(
+        self,
+        *,
+        spool: Spool,
+        links: Links,
+        clock: Clock,
+        ids: Ids,
+        newer: Callable[[Snapshot], Snapshot | None] = lambda _: None,
+    ) -> None:
         self.spool = spool
+        self._newer = newer
         self.snapshot: Snapshot | None = None
         self.trouble: str | None = None  # why nothing can be written now
         self._links = links
@@ -58,7 +70,7 @@ class Intake:
         snapshot = self.snapshot
         if snapshot is None:
             raise Unavailable("there is no catalogue yet; try again in a moment")
-        accepted = check(raw, snapshot)
+        accepted, snapshot = self._checked(raw, snapshot)
         now = self._clock.now()
         order_id = self._ids.new("ord")
         new = new_order(accepted, catalogue_version=snapshot.catalogue.version, order_id=order_id, at=now)
@@ -74,6 +86,16 @@ class Intake:
             raise
         self.trouble = None
         return cast("Accepted", taken)
+
+    def _checked(self, raw: bytes, snapshot: Snapshot) -> tuple[AcceptedForm, Snapshot]:
+        try:
+            return check(raw, snapshot), snapshot
+        except (Invalid, PriceChanged):
+            newer = self._newer(snapshot)
+            if newer is None:
+                raise
+        self.snapshot = newer
+        return check(raw, newer), newer
 
     async def _find(self, key: str, request: str) -> Accepted | None:
         asked: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()

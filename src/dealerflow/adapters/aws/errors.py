@@ -58,7 +58,7 @@ _OF_THE_SERVER = 500
 
 @contextmanager
 def aws_calls(service: str) -> Iterator[None]:
-    """Calls of this service ("SQS"), as people know it. Raises Outage; what the service says of the call itself passes as it is."""
+    """Around calls of this service ("SQS"). Raises Outage; what the service says of the call itself passes as it is."""
     try:
         yield
     except ClientError as error:

@@ -19,6 +19,7 @@ from dealerflow.adapters.database.spool_positions import advance, drained_to
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.application import retry
 from dealerflow.application.handling import Bulk, HandlerFor, Transactional
+from dealerflow.application.intake import envelope_of
 from dealerflow.application.ports import Clock, MessageStore, Spooled, SpoolReader
 from dealerflow.application.queues import ORDERS, QueuePolicy, policy
 from dealerflow.application.work import UnitOfWork
@@ -155,12 +156,4 @@ def _send(work: SqlWork, spooled: Spooled) -> None:
 def _envelope(spooled: Spooled) -> Envelope:
     if not isinstance(spooled.message, PlaceOrder):
         raise TypeError("this is no order")
-    new = spooled.message.new
-    return Envelope(
-        id=f"msg_{new.id}",
-        queue=ORDERS,
-        message=spooled.message,
-        group=new.dealership,
-        order=new.id,
-        sent_at=new.at,
-    )
+    return envelope_of(spooled.message)
