@@ -49,7 +49,38 @@ class DeadLetter(msgspec.Struct, frozen=True, kw_only=True):
     died_at: int
 
 
-class MessageStore(Protocol):
+class QueueConsole(Protocol):
+    """The queues as an operator sees and steers them. Raises Outage."""
+
+    def declare(self, queues: Collection[str]) -> None:
+        """Make these queues known, so that they have figures before their first message."""
+
+    def queues(self) -> list[str]:
+        """The names of all known queues, sorted; cheap. Sending to a queue makes it known."""
+
+    def is_open(self, queue: str, *, now: int) -> bool:
+        """Whether the queue is neither paused nor closed. A queue that nobody knows is open."""
+
+    def pause(self, queue: str) -> None:
+        """Nothing new is claimed from now on; durable. A queue that is paused stays so."""
+
+    def resume(self, queue: str) -> None:
+        """Undo `pause`. A queue that is not paused stays so."""
+
+    def figures(self, *, now: int) -> list[QueueFigures]:
+        """Every queue that is known or holds a message, by name."""
+
+    def dead_letters(self, queue: str, *, limit: int, after: str | None = None) -> list[DeadLetter]:
+        """The queue's dead letters by id, from the one after `after` on."""
+
+    def redrive(self, queue: str, ids: Collection[str] | None, *, now: int) -> int:
+        """Offer dead letters (all, if `ids` is None) again with their attempts forgotten; how many. Unknown ids are skipped."""
+
+    def discard(self, queue: str, ids: Collection[str], *, now: int, by: str, reason: str) -> int:
+        """Delete dead letters for good, on record with the reason; how many. Unknown ids are skipped."""
+
+
+class MessageStore(QueueConsole, Protocol):
     """Durable queues. Sending and acknowledging belong to a unit of work (same transaction as the work); the rest is here.
 
     Within a group messages are claimed in the order sent; between groups turns are fair: a flood of one group delays another
@@ -76,33 +107,6 @@ class MessageStore(Protocol):
 
     def close(self, queue: str, *, until: int) -> None:
         """Give nothing of this queue before `until`: what its work depends on cannot be reached. The last word counts."""
-
-    def is_open(self, queue: str, *, now: int) -> bool:
-        """Whether the queue is neither paused nor closed. A queue that nobody knows is open."""
-
-    def declare(self, queues: Collection[str]) -> None:
-        """Make these queues known, so that they have figures before their first message."""
-
-    def queues(self) -> list[str]:
-        """The names of all known queues, sorted; cheap. Sending to a queue makes it known."""
-
-    def pause(self, queue: str) -> None:
-        """Nothing new is claimed from now on; durable. A queue that is paused stays so."""
-
-    def resume(self, queue: str) -> None:
-        """Undo `pause`. A queue that is not paused stays so."""
-
-    def figures(self, *, now: int) -> list[QueueFigures]:
-        """Every queue that is known or holds a message, by name."""
-
-    def dead_letters(self, queue: str, *, limit: int, after: str | None = None) -> list[DeadLetter]:
-        """The queue's dead letters by id, from the one after `after` on."""
-
-    def redrive(self, queue: str, ids: Collection[str] | None, *, now: int) -> int:
-        """Offer dead letters (all, if `ids` is None) again with their attempts forgotten; how many. Unknown ids are skipped."""
-
-    def discard(self, queue: str, ids: Collection[str], *, now: int, by: str, reason: str) -> int:
-        """Delete dead letters for good, on record with the reason; how many. Unknown ids are skipped."""
 
 
 class Spooled(msgspec.Struct, frozen=True, kw_only=True):

@@ -15,7 +15,7 @@ from dealerflow.application.letters import DocumentPrinter
 from dealerflow.application.links import Links
 from dealerflow.application.mail_archive import MailArchive, NoArchive
 from dealerflow.application.mail_log import MailLog
-from dealerflow.application.ports import Clock, Ids, MessageStore
+from dealerflow.application.ports import Clock, Ids, QueueConsole
 from dealerflow.application.work import Database, Pipelines
 
 if TYPE_CHECKING:
@@ -58,7 +58,7 @@ class WebSystem:
 
     database: Database
     queries: Queries
-    store: MessageStore
+    store: QueueConsole
     mails: MailLog
     archive: MailArchive = field(default_factory=NoArchive)
     access: Access

@@ -20,14 +20,14 @@ from dealerflow.adapters.database.message_rows import (
     OF_THIS_LEASE,
     THESE,
     acknowledge,
-    dead_letter,
     envelope_of,
     of_leases,
     send_all,
     slices,
 )
-from dealerflow.adapters.database.tables import discarded, messages, queues
-from dealerflow.application.ports import DeadLetter, QueueFigures
+from dealerflow.adapters.database.queue_console import DEAD, SqlQueues
+from dealerflow.adapters.database.tables import messages, queues
+from dealerflow.application.ports import QueueFigures
 from dealerflow.application.queues import QueuePolicy, policy
 from dealerflow.domain.messages import Claimed
 
@@ -43,7 +43,6 @@ _READY = sa.text(
 )  # literals: partial indexes are used only where the query says the same
 _DELAYED = sa.text("messages.state = 'delayed'")
 _HELD = sa.text("messages.state = 'held'")
-_DEAD = sa.text("messages.state = 'dead'")
 
 _queue = sa.bindparam("q", type_=sa.Text)
 _now = sa.bindparam("now", type_=sa.BigInteger)
@@ -137,14 +136,14 @@ _BURY_UNREAD = (
 )
 
 
-class SqlMessageStore:
+class SqlMessageStore(SqlQueues):
     """`MessageStore` on SQLite and PostgreSQL.
 
     Each method is one short transaction of its own. Raises Outage when the database is away.
     """
 
     def __init__(self, engine: sa.Engine, *, policies: Callable[[str], QueuePolicy] = policy) -> None:
-        self._engine = engine
+        super().__init__(engine)
         self._policy = policies
         self._tidied_at = 0
 
@@ -236,35 +235,8 @@ class SqlMessageStore:
             with transaction(self._engine) as connection:
                 turns.forget_idle_groups(connection)
 
-    def declare(self, queues: Collection[str]) -> None:
-        if queues:
-            with transaction(self._engine) as connection:
-                turns.make_known(connection, queues)
-
-    def queues(self) -> list[str]:
-        with transaction(self._engine, "read") as connection:
-            return list(connection.execute(sa.select(queues.c.name).order_by(queues.c.name)).scalars())
-
-    def is_open(self, queue: str, *, now: int) -> bool:
-        with transaction(self._engine, "read") as connection:
-            row = connection.execute(
-                sa.select(queues.c.paused, queues.c.closed_until).where(queues.c.name == queue)
-            ).one_or_none()
-        return row is None or (not row.paused and row.closed_until <= now)
-
     def close(self, queue: str, *, until: int) -> None:
         self._set(queue, closed_until=until)
-
-    def pause(self, queue: str) -> None:
-        self._set(queue, paused=True)
-
-    def resume(self, queue: str) -> None:
-        self._set(queue, paused=False)
-
-    def _set(self, queue: str, **values: object) -> None:
-        with transaction(self._engine) as connection:
-            turns.make_known(connection, [queue])
-            connection.execute(sa.update(queues).where(queues.c.name == queue).values(**values))
 
     def figures(self, *, now: int) -> list[QueueFigures]:
         with transaction(self._engine, "read") as connection:
@@ -274,7 +246,7 @@ class SqlMessageStore:
             ready = _counts(connection, _READY)
             due = _counts(connection, _DELAYED, _m.available_at <= now)
             delayed = _counts(connection, _DELAYED, _m.available_at > now)
-            held, dead = _counts(connection, _HELD), _counts(connection, _DEAD)
+            held, dead = _counts(connection, _HELD), _counts(connection, DEAD)
         figures = []
         for name in sorted(paused):
             oldest = min((since for _, since in (ready[name], due[name]) if since is not None), default=now)
@@ -291,21 +263,11 @@ class SqlMessageStore:
             )
         return figures
 
-    def dead_letters(self, queue: str, *, limit: int, after: str | None = None) -> list[DeadLetter]:
-        query = (
-            sa.select(messages)
-            .where(_DEAD, _m.queue == queue, _m.id > (after or ""))
-            .order_by(_m.id)
-            .limit(limit)
-        )
-        with transaction(self._engine, "read") as connection:
-            return [dead_letter(row) for row in connection.execute(query)]
-
     def redrive(self, queue: str, ids: Collection[str] | None, *, now: int) -> int:
         # Due at once: the next claims give them their turns, so that a flood of them is fair too.
         again = (
             sa.update(messages)
-            .where(_DEAD, _m.queue == queue)
+            .where(DEAD, _m.queue == queue)
             .values(
                 state="delayed",
                 turn=0,
@@ -322,20 +284,6 @@ class SqlMessageStore:
             return sum(
                 connection.execute(again.where(_m.id.in_(some))).rowcount for some in slices(sorted(ids))
             )
-
-    def discard(self, queue: str, ids: Collection[str], *, now: int, by: str, reason: str) -> int:
-        copied = [_m.id, _m.queue, _m.order_id, _m.body, _m.error]
-        noted = {"at": sa.literal(now), "by": sa.literal(by), "reason": sa.literal(reason)}
-        names = ["id", "queue", "order_id", "body", "error", *noted]
-        gone = 0
-        with transaction(self._engine) as connection:
-            for some in slices(sorted(ids)):
-                these = sa.and_(_DEAD, _m.queue == queue, _m.id.in_(some))
-                locked = connection.execute(sa.select(_m.id).where(these).with_for_update()).scalars().all()
-                kept = sa.select(*copied, *noted.values()).where(_m.id.in_(locked))
-                connection.execute(sa.insert(discarded).from_select(names, kept))
-                gone += connection.execute(sa.delete(messages).where(_m.id.in_(locked))).rowcount
-        return gone
 
 
 def _first_suspect_alone(rows: Sequence[Any]) -> Sequence[Any]:
