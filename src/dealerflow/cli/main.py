@@ -6,7 +6,7 @@ from __future__ import annotations
 
 import typer
 
-from dealerflow.cli import keeping, orders, people, pipeline, queues, reference, serve, simulate
+from dealerflow.cli import cost, keeping, orders, people, pipeline, queues, reference, serve, simulate
 from dealerflow.cli.errors import Commands
 
 app = typer.Typer(
@@ -41,6 +41,7 @@ app.command()(keeping.restore)
 app.command()(keeping.openapi)
 app.command()(keeping.asyncapi)
 app.command()(simulate.simulate)
+app.command()(cost.cost)
 
 
 def main() -> None:

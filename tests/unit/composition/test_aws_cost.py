@@ -1,0 +1,131 @@
+from __future__ import annotations
+
+import json
+from decimal import Decimal
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from typer.testing import CliRunner
+
+from dealerflow.cli.main import app
+from dealerflow.composition.aws_cost import committed_calls, committed_prices
+from dealerflow.composition.aws_cost.calculation import (
+    GOAL_CENTS_AN_ORDER,
+    Calls,
+    Price,
+    Use,
+    bill,
+    unseen,
+)
+
+
+def price(usd: str, per: str = "1", seen: str = "https://aws.example/pricing") -> Price:
+    return Price(usd=Decimal(usd), per=Decimal(per), unit="things", page="https://aws.example", seen=seen)
+
+
+def use(service: str, name: str, count: str, *, frm: int = 0, below: int | None = None) -> Use:
+    return Use(
+        service=service,
+        what="things",
+        price=name,
+        count=Decimal(count),
+        source="counted",
+        why="for the test",
+        from_orders=frm,
+        below_orders=below,
+    )
+
+
+PRICES = {
+    "mail": price("0.10", "1000"),
+    "transition": price("0.025", "1000"),
+    "view": price("1", "1000000", seen=""),
+    "small": price("0.03"),
+    "large": price("0.3"),
+}
+CALLS = Calls(
+    source="counted",
+    date="2026-01-31",
+    about="an order of the test",
+    order=(use("Mail", "mail", "9"), use("Steps", "transition", "16")),
+    around=(use("Web", "view", "50"),),
+    month=(
+        use("Database", "small", "730", below=1000),
+        use("Database", "large", "730", frm=1000),
+        use("Web", "view", "1000000"),
+    ),
+)
+
+
+def test_a_bill_is_what_one_works_out_by_hand() -> None:
+    one = bill(CALLS, PRICES, 24)  # 730 orders a month
+
+    assert one.order_cents == Decimal("0.09") + Decimal("0.04")  # 9 mails, 16 transitions
+    assert one.around_cents == Decimal("0.005")
+    assert one.fixed == Decimal("21.90") + 1  # 730 hours at 3 cents, a million views
+    assert one.month == Decimal("22.90") + 730 * Decimal("0.00135")
+    assert one.all_in_cents == one.month / 730 * 100
+    assert [(cost.service, cost.fixed, cost.order_cents) for cost in one.services] == [
+        ("Database", Decimal("21.90"), 0),
+        ("Mail", 0, Decimal("0.09")),
+        ("Steps", 0, Decimal("0.04")),
+        ("Web", 1, Decimal("0.005")),
+    ]
+    assert sum(cost.month for cost in one.services) == one.month
+
+
+def test_a_bigger_installation_pays_for_the_bigger_database_and_not_for_both() -> None:
+    assert bill(CALLS, PRICES, 999).fixed == Decimal("22.90")
+    assert bill(CALLS, PRICES, 1000).fixed == Decimal("220.00")
+
+
+@given(st.integers(1, 10**6), st.integers(0, 10**6))
+def test_more_orders_never_cost_less(orders: int, more: int) -> None:
+    calls, prices = committed_calls(), committed_prices().prices
+    assert bill(calls, prices, orders).month <= bill(calls, prices, orders + more).month
+
+
+def test_there_is_no_bill_for_less_than_an_order_a_day() -> None:
+    with pytest.raises(ValueError, match="at least one"):
+        bill(CALLS, PRICES, 0)
+
+
+def test_prices_that_were_read_nowhere_are_named() -> None:
+    assert unseen(CALLS, PRICES) == ["view"]
+
+
+def test_every_use_has_its_price_and_every_price_a_page_of_aws() -> None:
+    calls, table = committed_calls(), committed_prices()
+    used = {one.price for one in (*calls.order, *calls.around, *calls.month)}
+    assert used <= set(table.prices)
+    assert table.region == "us-east-1"
+    assert all(one.page.startswith("https://aws.amazon.com/") for one in table.prices.values())
+    assert all(one.usd > 0 and one.per > 0 for one in table.prices.values())
+
+
+def test_the_calls_of_an_order_stay_within_the_goal() -> None:
+    one = bill(committed_calls(), committed_prices().prices, 1_000)
+    assert one.order_cents <= GOAL_CENTS_AN_ORDER
+
+
+def test_the_command_shows_each_service_and_says_what_the_figures_rest_on() -> None:
+    shown = CliRunner().invoke(app, ["cost", "--orders-per-day", "20"])
+    assert shown.exit_code == 0
+    assert {"SES", "Step Functions", "RDS"} <= {line.split("  ")[0] for line in shown.output.splitlines()}
+    assert "without free tiers" in shown.output
+    assert f"Calls: {committed_calls().source} on " in shown.output
+    assert "Not looked up, check them: " in shown.output
+
+
+def test_the_command_gives_json_and_a_table_of_three_sizes() -> None:
+    one = json.loads(CliRunner().invoke(app, ["cost", "--orders-per-day", "20", "--json"]).output)
+    assert one["orders_per_day"] == 20
+    assert sum(cost["usd_a_month"] for cost in one["services"]) == pytest.approx(one["usd_a_month"], abs=1e-4)
+    several = json.loads(CliRunner().invoke(app, ["cost", "--table", "--json"]).output)
+    assert [each["orders_per_day"] for each in several] == [1, 1_000, 100_000]
+    assert "100,000" in CliRunner().invoke(app, ["cost", "--table"]).output
+
+
+def test_less_than_one_order_a_day_is_wrong_usage() -> None:
+    assert CliRunner().invoke(app, ["cost", "--orders-per-day", "0"]).exit_code == 2
