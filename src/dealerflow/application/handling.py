@@ -45,6 +45,18 @@ class Call:
     record: Callable[[UnitOfWork, Envelope, Any], None]
 
 
-Handler = Transactional | Call
+@dataclass(frozen=True, kw_only=True)
+class Handover:
+    """A handler that only tells somebody outside, who does the work later and acknowledges the message with it.
+
+    Until that has happened the message is told again, every `again_after_ms`. `prepare` and `perform` as for a Call.
+    """
+
+    prepare: Callable[[UnitOfWork, Envelope], Any]
+    perform: Callable[[Any, Envelope], None]
+    again_after_ms: int
+
+
+Handler = Transactional | Call | Handover
 HandlerFor = Callable[[type[Message]], Handler]
 """Gives the handler of a message type. Raises LookupError, a failed attempt, where there is none."""

@@ -13,13 +13,19 @@ from dealerflow.application.records import Webhook, WebhookDelivery
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import DealerflowError
 from dealerflow.domain.events import Event
-from dealerflow.domain.messages import DeliverWebhook, Envelope, PublishEvent, message_of
+from dealerflow.domain.messages import DeliverWebhook, EmitEvent, Envelope, PublishEvent, message_of
 
 MAX_WEBHOOK_ATTEMPTS = queues.policy(queues.WEBHOOKS).max_attempts
 
 
 class PublishEvents:
-    """Positions for recorded events, many at once, and a delivery for each webhook that wants one."""
+    """Positions for recorded events, many at once, and a delivery for each webhook that wants one.
+
+    `emits`: each event also goes to a bus outside.
+    """
+
+    def __init__(self, *, emits: bool = False) -> None:
+        self._emits = emits
 
     def __call__(self, work: UnitOfWork, envelope: Envelope) -> None:
         """One event."""
@@ -30,6 +36,8 @@ class PublishEvents:
         ids = [envelope.message.event for envelope in envelopes if isinstance(envelope.message, PublishEvent)]
         webhooks = work.happenings.webhooks()
         for event in work.happenings.publish(ids):
+            if self._emits:
+                work.send(queues.BUS, EmitEvent(event=event), group=event.dealership or "", order=event.order)
             for webhook in webhooks:
                 if wants(webhook, event):
                     send_to_webhook(work, webhook, event)

@@ -218,8 +218,8 @@ class Happenings(Protocol):
         """The move with which the order entered this step."""
 
     def publish(self, event_ids: Sequence[str]) -> list[Event]:
-        """Give those that have none their positions, in order of recording; those that got one. One
-        publisher at a time.
+        """Give these, and what was recorded before them, their positions in order of recording; those that got one
+        now, with it. One publisher at a time.
         """
 
     def add_mail(self, mail: Mail) -> None: ...

@@ -119,6 +119,31 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "in a demo all may, unless the environment says false."
         ),
     ] = False
+    stack: Annotated[
+        str,
+        Meta(
+            description="On AWS: the name of the CloudFormation stack. Everything there is named after it. Set for the "
+            "command line, it steers that installation instead of one on this machine."
+        ),
+    ] = ""
+    account: Annotated[str, Meta(description="On AWS: the number of the account.")] = ""
+    database_host: Annotated[
+        str,
+        Meta(
+            description="On AWS, instead of the main database's URL: its host. User and password come from "
+            "the secret `<stack>/database`."
+        ),
+    ] = ""
+    database_name: Annotated[str, Meta(description="On AWS, with the host: the database's name.")] = (
+        "dealerflow"
+    )
+    own_queues: Annotated[
+        str,
+        Meta(
+            description="On AWS: queues of your own that the pipeline file names, `name=URL` separated by commas. What is "
+            "sent to them is yours to work."
+        ),
+    ] = ""
 
 
 def settings_of(data: Path, environment: Mapping[str, str], **given: object) -> Settings:

@@ -140,6 +140,10 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         """The ARN of that state machine."""
         return self._arn("states", f"stateMachine:{self.state_machine(pipeline_id)}")
 
+    def execution_arn(self, pipeline_id: str, name: str) -> str:
+        """The ARN of an execution of that state machine."""
+        return self._arn("states", f"execution:{self.state_machine(pipeline_id)}:{name}")
+
     def function_name(self, function: str) -> str:
         """`function` is one of FUNCTIONS."""
         return f"{self.stack}-{function}"

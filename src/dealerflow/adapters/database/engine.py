@@ -12,7 +12,6 @@ from typing import Any, Literal
 from weakref import WeakKeyDictionary
 
 import sqlalchemy as sa
-from pysqlite3 import dbapi2 as safe_sqlite
 from sqlalchemy import event, exc
 
 from dealerflow.adapters.database.write_gate import WriteGate
@@ -22,6 +21,7 @@ from dealerflow.domain.errors import Outage
 # 3.51.3).
 OLDEST_SAFE_SQLITE = (3, 51, 3)
 BUSY_TIMEOUT_MS = 5_000
+CONNECTIONS = 10
 # PostgreSQL's words for "try again": serialization_failure, deadlock_detected, lock_not_available,
 # admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
 _TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
@@ -40,20 +40,22 @@ Mode = Literal["read", "write"]
 _gates: WeakKeyDictionary[sa.Engine, WriteGate] = WeakKeyDictionary()
 
 
-def open_engine(url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS) -> sa.Engine:
-    """An engine for `url`. Nothing is connected yet. Raises RuntimeError on an SQLite that is unsafe with
-    several connections.
+def open_engine(
+    url: str, *, busy_timeout_ms: int = BUSY_TIMEOUT_MS, connections: int = CONNECTIONS
+) -> sa.Engine:
+    """An engine for `url`. Nothing is connected yet. `connections`: how many are kept to a server, three times
+    as many are opened at most. Raises RuntimeError on an SQLite that is unsafe with several connections.
     """
     if url.startswith("sqlite"):
         return _open_sqlite(url, busy_timeout_ms)
-    return _open_postgresql(url)
+    return _open_postgresql(url, connections)
 
 
-def _open_postgresql(url: str) -> sa.Engine:
+def _open_postgresql(url: str, connections: int) -> sa.Engine:
     engine = sa.create_engine(
         url,
-        pool_size=10,
-        max_overflow=20,
+        pool_size=connections,
+        max_overflow=2 * connections,
         pool_pre_ping=True,
         connect_args=PATIENCE,
         hide_parameters=True,
@@ -69,6 +71,8 @@ def _open_postgresql(url: str) -> sa.Engine:
 
 
 def _open_sqlite(url: str, busy_timeout_ms: int) -> sa.Engine:
+    from pysqlite3 import dbapi2 as safe_sqlite  # noqa: PLC0415 - an installation on PostgreSQL need not have it
+
     if safe_sqlite.sqlite_version_info < OLDEST_SAFE_SQLITE:
         raise RuntimeError(
             f"SQLite {safe_sqlite.sqlite_version} can corrupt a database with several connections; 3.51.3 or newer is needed"

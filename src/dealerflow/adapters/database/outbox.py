@@ -21,6 +21,7 @@ from sqlalchemy.dialects import postgresql
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.message_rows import envelope_of
 from dealerflow.adapters.database.tables import discarded, messages, queues
+from dealerflow.domain.errors import Outage
 from dealerflow.domain.messages import Envelope, PlaceOrder
 
 RELAY, OUTSIDE = "relay", "outside"
@@ -62,13 +63,21 @@ def _row(envelope: Envelope, delay: int, now: int) -> dict[str, object]:
     }
 
 
-def standing(connection: sa.Connection, message_id: str) -> Standing:
-    """Whether the message still asks for its work. Locks its row, so that two deliveries at once are worked one by one."""
-    query = sa.select(_m.state).where(_m.id == message_id).with_for_update()
-    state = connection.execute(query).scalar_one_or_none()
-    if state is None:
-        return "gone"
-    return "dead" if state == "dead" else "open"
+def standing(connection: sa.Connection, message_ids: Collection[str]) -> dict[str, Standing]:
+    """Which of these messages still ask for their work. Locks their rows: two deliveries at once are worked one by one."""
+    query = sa.select(_m.id, _m.state).where(_m.id.in_(list(message_ids))).order_by(_m.id).with_for_update()
+    states = {row.id: row.state for row in connection.execute(query)}
+    return {
+        id_: "gone" if id_ not in states else "dead" if states[id_] == "dead" else "open"
+        for id_ in message_ids
+    }
+
+
+def is_paused(connection: sa.Connection, queue: str) -> bool:
+    """Whether an operator paused the queue."""
+    return bool(
+        connection.execute(sa.select(queues.c.paused).where(queues.c.name == queue)).scalar_one_or_none()
+    )
 
 
 def was_discarded(connection: sa.Connection, message_id: str) -> bool:
@@ -116,6 +125,34 @@ class Outbox:
                 connection.execute(
                     sa.update(messages).where(_m.id.in_(list(message_ids)), _HELD).values(**away)
                 )
+
+    def claim(self, message_id: str, worker: str, *, now: int, for_ms: int) -> Standing:
+        """Take the message into one worker's hands for so long: "open" if it is ours, "dead" or "gone" as it stands.
+
+        Raises Outage also while it is in another's hands: it is offered again, and may be done by then.
+        """
+        take = (
+            sa.update(messages)
+            .where(
+                _m.id == message_id,
+                _HELD,
+                sa.or_(_m.owner.in_((RELAY, OUTSIDE, worker)), _m.lease_until <= now),
+            )
+            .values(owner=worker, lease_until=now + for_ms)
+        )
+        with transaction(self._engine) as connection:
+            if connection.execute(take).rowcount:
+                return "open"
+            stands = standing(connection, [message_id])[message_id]
+        if stands == "open":
+            raise Outage(f"message {message_id} is in other hands")
+        return stands
+
+    def find(self, message_id: str) -> Envelope | None:
+        """The message, if it is not done."""
+        with transaction(self._engine, "read") as connection:
+            row = connection.execute(sa.select(messages).where(_m.id == message_id)).one_or_none()
+        return envelope_of(row) if row else None
 
     def over(self, message_ids: Collection[str]) -> None:
         """These only had to be forwarded, and were."""

@@ -7,6 +7,7 @@ from typing import Any, Literal
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.rows import from_row, to_json, to_row
@@ -69,16 +70,21 @@ class SqlHappenings:
         if self._session.dialect == "postgresql":
             self._session.run(sa.select(sa.func.pg_advisory_xact_lock(SEQUENCER_LOCK)))
         e = t.events.c
-        unplaced = sa.select(t.events).where(e.id.in_(list(event_ids)), e.position.is_(None)).order_by(e.n)
+        # And those that were recorded before them: whatever order their messages come in, an order's moves keep theirs.
+        newest = sa.select(sa.func.max(e.n)).where(e.id.in_(list(event_ids))).scalar_subquery()
+        unplaced = sa.select(t.events).where(e.position.is_(None), e.n <= newest).order_by(e.n)
         rows = self._session.run(unplaced, touches=(t.events,)).all()
         if not rows:
             return []
-        newest = int(self._session.run(_newest, touches=(t.events,)).scalar_one())
+        last = int(self._session.run(_newest, touches=(t.events,)).scalar_one())
         places: list[dict[str, Any]] = [
-            {"number": row.n, "at_position": newest + i} for i, row in enumerate(rows, start=1)
+            {"number": row.n, "at_position": last + i} for i, row in enumerate(rows, start=1)
         ]
         self._session.run(_place, places, touches=(t.events,))
-        return [_event(row) for row in rows]
+        return [
+            replace(_event(row), position=place["at_position"])
+            for row, place in zip(rows, places, strict=True)
+        ]
 
     def add_mail(self, mail: Mail) -> None:
         self._session.add(t.mails, to_row(mail, json=("facts",)))

@@ -1,0 +1,185 @@
+"""The relay: forwards what was committed to SQS, SNS and EventBridge, right after the commit and on a schedule.
+
+At least once: a crash between a service's answer and the note that a message was forwarded forwards it again.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections import defaultdict
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from dealerflow.adapters.aws.errors import aws_calls
+from dealerflow.adapters.aws.names import TOPICS, Names
+from dealerflow.adapters.database.outbox import Outbox
+from dealerflow.application import queues
+from dealerflow.application.cloud_events import cloud_event
+from dealerflow.application.message_events import to_cloud_event
+from dealerflow.application.ports import Clock
+from dealerflow.domain.errors import Outage
+from dealerflow.domain.messages import EmitEvent, Envelope, PublishToTopic, message_of
+
+if TYPE_CHECKING:
+    from types_boto3_events import EventBridgeClient
+    from types_boto3_sns import SNSClient
+    from types_boto3_sqs import SQSClient
+
+log = logging.getLogger(__name__)
+
+AT_ONCE = 10  # entries in one call, of SQS, SNS and EventBridge alike
+MOST_BYTES = 256 * 1024  # of one call
+TAKEN_AT_ONCE = 200
+SOURCE = "dealerflow"  # of events on the bus
+_encode = msgspec.json.Encoder().encode
+
+Entry = tuple[Envelope, str]  # what is sent, and its body
+
+
+class Destinations:
+    """Where each message goes: events to the bus, notifications to their topic, everything else to its queue."""
+
+    def __init__(self, *, sqs: SQSClient, sns: SNSClient, bus: EventBridgeClient, names: Names) -> None:
+        self._sqs = sqs
+        self._sns = sns
+        self._bus = bus
+        self._names = names
+
+    def send(self, envelopes: Sequence[Envelope]) -> set[str]:
+        """Send them; the ids of those that left. What a service is down for, or refuses, stays."""
+        by_way: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
+        for envelope in envelopes:
+            by_way[self._way(envelope)].append(envelope)
+        left: set[str] = set()
+        for (kind, target), some in by_way.items():
+            try:
+                left |= self._send(kind, target, some)
+            except Outage as outage:
+                log.warning("%d messages for %s wait: %s", len(some), target, outage)
+        return left
+
+    def is_last(self, envelope: Envelope) -> bool:
+        """Whether nobody of ours works the message once it was sent: events on the bus, queues of one's own."""
+        return envelope.queue == queues.BUS or envelope.queue in self._names.own_queues
+
+    def _way(self, envelope: Envelope) -> tuple[str, str]:
+        if envelope.queue == queues.BUS:
+            return "bus", self._names.bus
+        if envelope.queue == queues.NOTIFICATIONS:
+            message = envelope.message
+            known = isinstance(message, PublishToTopic) and message.topic in TOPICS
+            topic = message.topic if isinstance(message, PublishToTopic) and known else queues.NOTIFICATIONS
+            return "topic", self._names.topic_arn(topic)
+        return "queue", self._names.queue_url(self._names.physical(envelope.queue))
+
+    def _send(self, kind: str, target: str, envelopes: Sequence[Envelope]) -> set[str]:
+        call = {"bus": self._to_bus, "topic": self._to_topic, "queue": self._to_queue}[kind]
+        body: Callable[[Envelope], bytes] = _event_body if kind == "bus" else to_cloud_event
+        left: set[str] = set()
+        for batch in _batches((envelope, body(envelope).decode()) for envelope in envelopes):
+            refused = call(target, batch)
+            for place, why in refused.items():
+                log.error("message %s was not taken by %s: %s", batch[place][0].id, target, why)
+            left |= {envelope.id for place, (envelope, _) in enumerate(batch) if place not in refused}
+        return left
+
+    def _to_queue(self, url: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+        entries: list[Any] = [
+            {"Id": str(place), "MessageBody": body, **_fair(envelope)}
+            for place, (envelope, body) in enumerate(batch)
+        ]
+        with aws_calls("SQS"):
+            answer = self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
+        return {int(one["Id"]): f"{one['Code']} {one.get('Message', '')}" for one in answer.get("Failed", ())}
+
+    def _to_topic(self, arn: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+        entries: list[Any] = [
+            {"Id": str(place), "Message": body, **_fair(envelope)}
+            for place, (envelope, body) in enumerate(batch)
+        ]
+        with aws_calls("SNS"):
+            answer = self._sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
+        return {
+            int(one.get("Id", "0")): f"{one.get('Code')} {one.get('Message', '')}"
+            for one in answer.get("Failed", ())
+        }
+
+    def _to_bus(self, bus: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+        entries: list[Any] = [
+            {
+                "EventBusName": bus,
+                "Source": SOURCE,
+                "DetailType": message_of(envelope, EmitEvent).event.type,
+                "Detail": body,
+                "Time": message_of(envelope, EmitEvent).event.at / 1000,
+            }
+            for envelope, body in batch
+        ]
+        with aws_calls("EventBridge"):
+            answer = self._bus.put_events(Entries=entries)
+        return {
+            place: f"{one.get('ErrorCode')} {one.get('ErrorMessage', '')}"
+            for place, one in enumerate(answer["Entries"])
+            if one.get("ErrorCode")
+        }
+
+
+class Relay:
+    """Forwards rows of the outbox."""
+
+    def __init__(self, outbox: Outbox, destinations: Destinations, clock: Clock) -> None:
+        self._outbox = outbox
+        self._destinations = destinations
+        self._clock = clock
+
+    def forward(self, envelopes: Sequence[Envelope]) -> int:
+        """Forward what was just committed; how many left. Never raises: what stays is left to the schedule."""
+        try:
+            return self._forward(envelopes)
+        except Outage as outage:
+            log.warning("forwarded, but it could not be noted, so it is forwarded again: %s", outage)
+        except Exception:
+            log.exception("could not be forwarded now")
+        return 0
+
+    def step(self) -> int:
+        """Forward what is due; how many were. Raises Outage."""
+        forwarded = 0
+        while due := self._outbox.due(TAKEN_AT_ONCE, now=self._clock.now()):
+            left = self._forward(due)
+            forwarded += left
+            if left < len(due):  # a service is down, or refuses: not again before the lease of these is over
+                break
+        return forwarded
+
+    def _forward(self, envelopes: Sequence[Envelope]) -> int:
+        left = self._destinations.send(envelopes)
+        last = {e.id for e in envelopes if e.id in left and self._destinations.is_last(e)}
+        self._outbox.over(last)
+        self._outbox.forwarded(left - last, now=self._clock.now())
+        return len(left)
+
+
+def _event_body(envelope: Envelope) -> bytes:
+    return _encode(cloud_event(message_of(envelope, EmitEvent).event))
+
+
+def _fair(envelope: Envelope) -> dict[str, str]:
+    # On a standard queue the group makes turns fair between dealerships; it orders nothing.
+    return {"MessageGroupId": envelope.group} if envelope.group else {}
+
+
+def _batches(entries: Iterable[Entry]) -> Iterator[list[Entry]]:
+    batch: list[Entry] = []
+    size = 0
+    for entry in entries:
+        bytes_ = len(entry[1].encode())
+        if batch and (len(batch) == AT_ONCE or size + bytes_ > MOST_BYTES):
+            yield batch
+            batch, size = [], 0
+        batch.append(entry)
+        size += bytes_
+    if batch:
+        yield batch

@@ -1,0 +1,279 @@
+"""AWS: the only place where its objects meet. Every function, and the command line against a stack, begins here."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import msgspec
+import sqlalchemy as sa
+
+from dealerflow.adapters.aws.clients import Clients
+from dealerflow.adapters.aws.machines import StepFunctions
+from dealerflow.adapters.aws.names import Names
+from dealerflow.adapters.aws.relay import Destinations, Relay
+from dealerflow.adapters.clock import SystemClock, TimeIds
+from dealerflow.adapters.database import outbox
+from dealerflow.adapters.database.engine import open_engine
+from dealerflow.adapters.database.pipelines import PipelineLibrary
+from dealerflow.adapters.database.unit_of_work import Sends, SqlDatabase
+from dealerflow.application.executions import StartExecutions, TellDecisions
+from dealerflow.application.functions import CallFunctions
+from dealerflow.application.handling import Call, Handler, Handover
+from dealerflow.application.happenings import DeliverWebhooks, PublishEvents
+from dealerflow.application.links import Links
+from dealerflow.application.mailing import SendMails
+from dealerflow.application.orders import place_order_once
+from dealerflow.application.payments import TakePayments
+from dealerflow.application.ports import Clock, Ids
+from dealerflow.composition.lazily import on_demand
+from dealerflow.composition.settings import Settings, WrongSetting, settings_of
+from dealerflow.domain import messages as m
+from dealerflow.domain.messages import Envelope
+from dealerflow.pipeline.definition import Pipeline
+from dealerflow.pipeline.loader import load, standard
+from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
+
+# What only some functions need is imported where it is made: each bundle holds only what its function uses.
+
+if TYPE_CHECKING:
+    from dealerflow.application.access import PasswordHasher
+    from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
+
+TOLD_AGAIN_MS = (
+    5 * 60 * 1000
+)  # a decision whose move is not made by then is told to its state machine once more
+CONNECTIONS = 2  # of one function, which works one call at a time
+_NO_DATA = Path("/tmp")  # noqa: S108 - all that a function may write to; nothing of ours is kept there
+
+
+class AwsSystem:
+    """An installation on AWS. Each part is made when it is first asked for, once."""
+
+    def __init__(self, settings: Settings, clients: Clients, *, region: str, partition: str = "aws") -> None:
+        self.settings = settings
+        self.clients = clients
+        self.names = Names(
+            stack=settings.stack,
+            region=region,
+            account=settings.account,
+            partition=partition,
+            own_queues=own_queues(settings.own_queues),
+        )
+        self.clock: Clock = SystemClock()
+        self.ids: Ids = TimeIds(self.clock.now)
+        self._closing = ExitStack()
+
+    def close(self) -> None:
+        """Give back what was opened."""
+        self._closing.close()
+
+    @cached_property
+    def secret(self) -> str:
+        """What tokens and links are signed with."""
+        if self.settings.secret_key:
+            return self.settings.secret_key
+        answer = self.clients.secrets.get_secret_value(SecretId=self.names.signing_secret)
+        return answer["SecretString"]
+
+    # --- the database and what leaves it ---
+
+    @cached_property
+    def engine(self) -> sa.Engine:
+        engine = open_engine(self._database_url(), connections=CONNECTIONS)
+        self._closing.callback(engine.dispose)
+        return engine
+
+    def _database_url(self) -> str:
+        if not self.settings.database_host:
+            return self.settings.database_url
+        answer = self.clients.secrets.get_secret_value(SecretId=self.names.database_secret)
+        known = msgspec.json.decode(answer["SecretString"])
+        url = sa.URL.create(
+            "postgresql+psycopg",
+            username=known["username"],
+            password=known["password"],
+            host=self.settings.database_host,
+            database=self.settings.database_name,
+            query={"sslmode": "require"},
+        )
+        return url.render_as_string(hide_password=False)
+
+    @cached_property
+    def outbox(self) -> outbox.Outbox:
+        return outbox.Outbox(self.engine)
+
+    @cached_property
+    def relay(self) -> Relay:
+        clients = self.clients
+        destinations = Destinations(
+            sqs=on_demand(lambda: clients.sqs),
+            sns=on_demand(lambda: clients.sns),
+            bus=on_demand(lambda: clients.events),
+            names=self.names,
+        )
+        return Relay(self.outbox, destinations, self.clock)
+
+    @cached_property
+    def database(self) -> SqlDatabase:
+        sends = Sends(put=outbox.put, tell=self._forward, state_machines=True)
+        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, sends)
+
+    def _forward(self, sent: Sequence[Envelope]) -> None:
+        self.relay.forward(sent)
+
+    @cached_property
+    def machines(self) -> StepFunctions:
+        return StepFunctions(on_demand(lambda: self.clients.step_functions), self.names)
+
+    # --- pipeline and letters ---
+
+    @cached_property
+    def pipelines(self) -> PipelineLibrary:
+        return PipelineLibrary(
+            self.engine, self.pipeline, lambda text: load(text, vocabulary=self.vocabulary)
+        )
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        """The pipeline that new orders follow: a file in the bundle. Raises PipelineError, WrongSetting."""
+        if not self.settings.pipeline:
+            return standard()
+        path = Path(os.environ.get("LAMBDA_TASK_ROOT", ".")) / self.settings.pipeline
+        try:
+            text = path.read_text("utf-8")
+        except (OSError, UnicodeDecodeError) as error:
+            raise WrongSetting(f"the pipeline file {path} cannot be read: {error}") from error
+        return load(text, origin=str(path), vocabulary=self.vocabulary)
+
+    @cached_property
+    def vocabulary(self) -> Vocabulary:
+        """The words that a pipeline file may use here."""
+        names = (name.strip() for name in self.settings.topics.split(","))
+        return STANDARD.extended(
+            templates={}, topics={name: "a topic of one's own" for name in names if name}
+        )
+
+    @cached_property
+    def links(self) -> Links:
+        return Links(self.secret, self.settings.public_url)
+
+    @cached_property
+    def letters(self) -> LetterWriter:
+        from dealerflow.adapters.documents.letters import TemplateLetters
+
+        return TemplateLetters(None)
+
+    @cached_property
+    def printer(self) -> DocumentPrinter:
+        return on_demand(_printer)
+
+    @cached_property
+    def mailer(self) -> Mailer:
+        from dealerflow.adapters.aws.mail import Ses
+
+        return Ses(self.clients.ses)
+
+    @cached_property
+    def hasher(self) -> PasswordHasher:
+        return on_demand(_hasher)
+
+    # --- what works the messages ---
+
+    def handlers(self) -> dict[type[m.Message], Handler]:
+        """Message → handler, as on one machine but for what other services do here."""
+        from dealerflow.application.actions import announce_car, publish_to_topic
+        from dealerflow.application.invoices import issue_credit_note, issue_invoice
+        from dealerflow.application.shipping import issue_delivery_note
+
+        executions, decisions = StartExecutions(self.machines), TellDecisions(self.machines)
+        return {
+            m.PlaceOrder: place_order_once,
+            m.MoveOrder: Handover(
+                prepare=decisions.prepare, perform=decisions.perform, again_after_ms=TOLD_AGAIN_MS
+            ),
+            m.StartExecution: _call(executions),
+            m.TakePayment: _call(self._payments()),
+            m.IssueInvoice: issue_invoice,
+            m.IssueCreditNote: issue_credit_note,
+            m.IssueDeliveryNote: issue_delivery_note,
+            m.AnnounceCar: announce_car,
+            m.SendMail: _call(on_demand(self._mails)),
+            m.PublishToTopic: publish_to_topic,
+            m.CallFunction: _call(self._functions()),
+            m.PublishEvent: PublishEvents(emits=True),
+            m.DeliverWebhook: _call(on_demand(self._webhooks)),
+        }
+
+    def _payments(self) -> TakePayments:
+        from dealerflow.adapters.outside.payment import TestCard
+
+        return TakePayments(TestCard())
+
+    def _mails(self) -> SendMails:
+        return SendMails(self.letters, self.printer, self.mailer, self.links, sender=self.settings.mail_from)
+
+    def _functions(self) -> CallFunctions:
+        from dealerflow.adapters.aws.functions import LambdaFunctions
+        from dealerflow.adapters.outside.functions import InstalledFunctions
+
+        return CallFunctions(LambdaFunctions(on_demand(lambda: self.clients.functions), InstalledFunctions()))
+
+    def _webhooks(self) -> DeliverWebhooks:
+        from dealerflow.adapters.outside.webhooks import SignedPosts
+
+        return DeliverWebhooks(
+            SignedPosts(clock=self.clock, private_for_dealerships=self.settings.webhooks_to_private_addresses)
+        )
+
+
+def _call(handler: StartExecutions | TakePayments | SendMails | CallFunctions | DeliverWebhooks) -> Call:
+    # Looked up at each call, because what stands for a handler that is made on demand makes it when it is looked into.
+    return Call(
+        prepare=lambda work, envelope: handler.prepare(work, envelope),  # noqa: PLW0108
+        perform=lambda request, envelope: handler.perform(request, envelope),  # noqa: PLW0108
+        record=lambda work, envelope, answer: handler.record(work, envelope, answer),  # noqa: PLW0108
+    )
+
+
+def _printer() -> DocumentPrinter:
+    from dealerflow.adapters.documents.pdf import PdfPrinter
+
+    return PdfPrinter()
+
+
+def _hasher() -> PasswordHasher:
+    from dealerflow.adapters.security.passwords import Argon2Hasher
+
+    return Argon2Hasher()
+
+
+def own_queues(text: str) -> dict[str, str]:
+    """Name → URL, from `name=URL, …`. Raises WrongSetting."""
+    found: dict[str, str] = {}
+    for part in filter(None, (part.strip() for part in text.split(","))):
+        name, equals, url = part.partition("=")
+        if not equals or not url.strip().startswith(("http://", "https://")):
+            raise WrongSetting(
+                f"OWN_QUEUES: {part!r} must be like name=https://sqs.region.amazonaws.com/account/queue"
+            )
+        found[name.strip()] = url.strip()
+    return found
+
+
+def random() -> float:
+    """0 ≤ x < 1, for jitter."""
+    return secrets.SystemRandom().random()
+
+
+def of_environment(environment: Mapping[str, str] = os.environ) -> AwsSystem:
+    """The installation that this function belongs to. Raises WrongSetting."""
+    settings = settings_of(_NO_DATA, environment)
+    region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
+    partition = environment.get("DEALERFLOW_PARTITION", "aws")
+    return AwsSystem(settings, Clients(region), region=region, partition=partition)

@@ -1,0 +1,89 @@
+"""What a function on AWS does with the messages of its queue, and with what a state machine reports."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Callable
+from functools import cache
+from typing import Any
+
+import msgspec
+
+from dealerflow.adapters.aws import logs
+from dealerflow.adapters.aws.arrivals import Arrivals
+from dealerflow.adapters.aws.in_flight import SqsInFlight
+from dealerflow.adapters.aws.receiver import Delivery, Receiver
+from dealerflow.application.executions import Arrival
+from dealerflow.application.handlers import finder
+from dealerflow.composition.aws import AwsSystem, of_environment, random
+from dealerflow.composition.lazily import on_demand
+
+log = logging.getLogger(__name__)
+
+LambdaHandler = Callable[[dict[str, Any], Any], Any]
+MARGIN_MS = 30_000  # how much longer than a function may run a call stays in its hands
+
+
+@cache
+def system_of(function: str) -> AwsSystem:
+    """The installation, made at the first call, when what is wrong with it can be logged and tried again."""
+    system = of_environment()
+    logs.configure(system.settings.log_level, function)
+    return system
+
+
+def works_queue(queue: str) -> LambdaHandler:
+    """The handler of the function that works this queue: answers with those that SQS has to offer again."""
+
+    @cache
+    def receiver(remaining_ms: int) -> Receiver:
+        system = system_of(queue)
+        return Receiver(
+            database=system.database,
+            outbox=system.outbox,
+            handler_for=finder(system.handlers()),
+            queue=SqsInFlight(on_demand(lambda: system.clients.sqs), system.names, queue),
+            clock=system.clock,
+            random=random,
+            lease_ms=remaining_ms + MARGIN_MS,
+            shares=lambda one: system.names.physical(one) != one,
+        )
+
+    def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
+        seconds = (
+            -(-int(context.get_remaining_time_in_millis()) // 10_000) * 10
+        )  # rounded up, so that one is made
+        again = receiver(seconds * 1000).work([_delivery(record) for record in event.get("Records", ())])
+        return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in again]}
+
+    return handler
+
+
+def _delivery(record: dict[str, Any]) -> Delivery:
+    return Delivery(
+        id=record["messageId"],
+        receipt=record["receiptHandle"],
+        body=record["body"],
+        times=int(record.get("attributes", {}).get("ApproximateReceiveCount", 1)),
+    )
+
+
+def updates_status() -> LambdaHandler:
+    """The handler of the one function that every state of the state machine shares."""
+
+    @cache
+    def arrivals() -> Arrivals:
+        system = system_of("update-status")
+        return Arrivals(
+            database=system.database,
+            outbox=system.outbox,
+            machines=system.machines,
+            dead_letters=SqsInFlight(on_demand(lambda: system.clients.sqs), system.names, "decisions"),
+            clock=system.clock,
+            random=random,
+        )
+
+    def handler(event: dict[str, Any], _context: Any) -> None:
+        arrivals().report(msgspec.convert(event, Arrival))
+
+    return handler

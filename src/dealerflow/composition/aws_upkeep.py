@@ -1,0 +1,139 @@
+"""What is done on a schedule on AWS, and once at each deployment."""
+
+from __future__ import annotations
+
+import logging
+import secrets
+
+import msgspec
+
+from dealerflow.adapters.aws.intake import SqsSpool
+from dealerflow.adapters.database import schema
+from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
+from dealerflow.adapters.database.sessions import SqlAccess
+from dealerflow.application import queues
+from dealerflow.application.access import Access
+from dealerflow.application.import_files import Rows
+from dealerflow.application.reference import standard_data
+from dealerflow.application.reference_files import put_accounts
+from dealerflow.application.upkeep import Upkeep
+from dealerflow.application.work import UnitOfWork
+from dealerflow.composition.aws import AwsSystem
+from dealerflow.domain.errors import Invalid, Outage
+from dealerflow.domain.intake import Snapshot
+
+log = logging.getLogger(__name__)
+
+
+class _NoTaker:
+    """Intake runs in other functions: here only its snapshot is brought up to date."""
+
+    snapshot: Snapshot | None = None
+    trouble: str | None = None
+
+
+def upkeep_of(system: AwsSystem) -> Upkeep:
+    """Brings the snapshot in S3 up to date, and forgets what is over."""
+    access = Access(
+        secret=system.secret,
+        store=SqlAccess(system.engine),
+        hasher=system.hasher,
+        clock=system.clock,
+        random_id=lambda: secrets.token_urlsafe(32),
+    )
+    return Upkeep(
+        intake=_NoTaker(),
+        spool=SqsSpool(system.clients, system.names, system.clock),
+        feed=SqlIntakeFeed(system.database),
+        access=access,
+        clock=system.clock,
+    )
+
+
+class Relayed(msgspec.Struct, frozen=True, kw_only=True):
+    """What one run of the relay came to."""
+
+    forwarded: int
+    trouble: str | None = None
+
+
+class RelayRun:
+    """One run of the schedule. What it keeps between runs saves work, nothing depends on it."""
+
+    def __init__(self, system: AwsSystem) -> None:
+        self._system = system
+        self._upkeep = upkeep_of(system)
+
+    def __call__(self) -> Relayed:
+        """Forward what is due, then look after intake. An outage is no failure: the next run is a minute away."""
+        try:
+            forwarded = self._system.relay.step()
+        except Outage as outage:
+            log.warning("nothing can be forwarded now: %s", outage)
+            return Relayed(forwarded=0, trouble=str(outage))
+        self._upkeep.step()
+        return Relayed(forwarded=forwarded, trouble=self._upkeep.database_trouble)
+
+
+class Prepare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
+    """What the function `prepare` is asked for. `admin`: the e-mail address of the first administrator."""
+
+    admin: str | None = None
+    name: str = "Administrator"
+
+
+class Prepared(msgspec.Struct, frozen=True, kw_only=True):
+    """What it did. `password` is told once, here; whoever logs in with it changes it."""
+
+    revision: str
+    migrated: bool
+    begun: bool
+    admin: str | None = None
+    password: str | None = None
+
+
+def prepare(system: AwsSystem, asked: Prepare) -> Prepared:
+    """Migrate the database, keep the pipeline, give a new installation what it begins with, and make the first administrator.
+
+    It may be called again at any time, and is at each deployment. Raises Outage, Invalid (a second "first" administrator).
+    """
+    migrated = schema.upgrade(system.engine)
+    system.pipelines.store(system.clock.now())
+    with system.database.begin() as work:
+        begun = standard_data(work)
+        lines = {dealership.delivery_line for dealership in work.reference.dealerships()}
+        password = _first_admin(system, work, asked) if asked.admin else None
+    _declare(system, lines)
+    upkeep_of(system).step()
+    return Prepared(
+        revision=schema.HEAD,
+        migrated=migrated,
+        begun=begun,
+        admin=asked.admin if password else None,
+        password=password,
+    )
+
+
+def _first_admin(system: AwsSystem, work: UnitOfWork, asked: Prepare) -> str:
+    if any(held.role == "admin" for account in work.reference.accounts() for held in account.memberships):
+        raise Invalid(
+            [], "there is an administrator already; accounts are made by administrators from now on"
+        )
+    password = secrets.token_urlsafe(15)
+    form = {
+        "email": asked.admin,
+        "name": asked.name,
+        "password": password,
+        "memberships": [{"role": role} for role in ("admin", "operator")],
+    }
+    put_accounts(work, Rows(values=[form]), system.hasher.hash)
+    return password
+
+
+def _declare(system: AwsSystem, delivery_lines: set[str]) -> None:
+    from dealerflow.adapters.database.message_store import SqlMessageStore
+
+    store = SqlMessageStore(system.engine)
+    needed = {*queues.POLICIES, *map(queues.deliveries, delivery_lines)}
+    if missing := needed - set(store.queues()):
+        store.declare(sorted(missing))
