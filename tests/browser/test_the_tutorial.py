@@ -33,7 +33,7 @@ def button(within: Page | Locator, label: str) -> Locator:
 
 def test_a_newcomer_takes_a_car_to_its_keys(running: Demo, page_of: PageOf) -> None:
     customer = page_of(base_url=running.address)
-    staff = page_of(base_url=running.address)
+    staff = customer.context.new_page()  # a second tab of the same browser, as the tutorial says
 
     @contextmanager
     def logged_in(account: str, at: str) -> Iterator[Page]:

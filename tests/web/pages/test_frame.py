@@ -117,6 +117,24 @@ def test_a_token_of_another_visitor_does_not_count(visitor: Visitor) -> None:
     assert visitor.fill(page, "/login").status_code == 403
 
 
+def test_a_form_of_another_session_is_said_to_be_out_of_date(visitor: Visitor) -> None:
+    visitor.log_in("admin@factory.example")
+    page = visitor.get("/account")
+    visitor.fill(page, "/logout")
+    visitor.log_in("operator@factory.example")
+    refused = visitor.fill(page, "/account/password")
+    assert refused.status_code == 403
+    assert "Somebody has logged in or out" in refused.text
+
+
+def test_the_order_page_stays_good_when_staff_log_in_beside_it(visitor: Visitor) -> None:
+    page = visitor.get("/order?dealership=northside")
+    visitor.log_in("operator@factory.example")
+    answer = visitor.fill(page, "/order", {"name": "Ana", "email": "ana@example.com"})
+    assert answer.status_code == 303
+    assert answer.headers["location"].startswith("/orders/")
+
+
 def test_a_form_sent_from_another_site_is_refused(visitor: Visitor) -> None:
     page = visitor.get("/order")
     token = re.findall(r'name="csrf_token" value="([^"]+)"', page.text)[0]

@@ -100,6 +100,31 @@ def test_the_key_of_one_order_opens_and_decides_no_other(visitor: Visitor) -> No
     assert other.state() == "order_placed"
 
 
+@pytest.mark.parametrize("when", ["before", "after"])
+def test_a_customer_pays_beside_a_tab_in_which_staff_log_in_and_out(tracked: Tracked, when: str) -> None:
+    tracked.move("dealer@northside", "accept")
+    visitor = tracked.visitor
+    if when == "before":
+        visitor.log_in(address("production"))
+    page = tracked.page()
+    if when == "before":
+        visitor.fill(page, "/logout")
+    else:
+        visitor.log_in(address("production"))
+    paid = visitor.fill(page, f"/orders/{tracked.id}/payments")
+    assert paid.status_code == 303, paid.text
+    visitor.system.process()
+    assert "Everything is paid" in tracked.page().text
+
+
+def test_a_session_pays_nothing_without_the_key(tracked: Tracked) -> None:
+    tracked.move("dealer@northside", "accept")
+    tracked.visitor.log_in(address("dealer@northside"))
+    form = next(form for form in forms_of(tracked.page().text) if form.action.endswith(tracked.url[-10:]))
+    refused = tracked.visitor.send(f"/orders/{tracked.id}/payments", form.fields)
+    assert refused.status_code == 404
+
+
 def test_a_new_link_makes_the_old_one_void(tracked: Tracked) -> None:
     with tracked.visitor.system.database.begin() as work:
         number = renew_link(work, Caller(account=tracked.staff("dealer@northside")), tracked.id)

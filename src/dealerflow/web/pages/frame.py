@@ -21,8 +21,9 @@
 * A template (web/templates) extends `base.html`, fills the blocks `title` and `main`, and prints `view`. It finds there:
   `t("key", …)` and `t.count("key", n)` for texts (texts/*_en.toml and *_es.toml, every key in both), `f.money(money)`,
   `f.time(at)`, `f.day(at)`, `asset("staff.css")`, and the macros of `_parts.html`: `field`, `badge`, `notice`, `empty`,
-  `csrf()` (which every POST form needs). It has no words of its own, no style and no script attributes: the content security
-  policy refuses them. A page's own style sheet or ES module goes into the block `head`.
+  `csrf()` (which every POST form needs; `visitor_csrf()` one that is anybody's). It has no words of its own, no style and
+  no script attributes: the content security policy refuses them. A page's own style sheet or ES module goes into the
+  block `head`.
 * An error of the core that a handler lets through becomes a page that says so (`problem.html`). What was typed is worth
   keeping: catch Invalid, and show the page again with status 422, `visit.fields`, and
   `errors_by_field(error.faults, {pointer: field})`.
@@ -75,6 +76,10 @@ FLASH_COOKIE = "dealerflow_said"
 FLASH_SECONDS = 60
 YEAR_SECONDS = 365 * 24 * 60 * 60
 SAYS_DETAIL = frozenset({400, 403, 409, 422, 429})  # what the core said is worth reading there
+
+
+class FormIsOld(Forbidden):
+    """This form was not made by us for who sends it."""
 
 
 class Flash(msgspec.Struct, frozen=True, kw_only=True):
@@ -179,24 +184,29 @@ class Visit:
             return "UTC"
 
     @property
-    def bound_to(self) -> str:
-        """What forms and their keys belong to: the session, or a cookie of this visitor, which the answer sets."""
-        held = auth.session_cookie(self.request) or self.request.cookies.get(VISITOR_COOKIE)
-        return held or self._new_visitor
+    def visitor(self) -> str:
+        """This browser, whoever is logged in with it: a cookie, which the answer sets."""
+        return self.request.cookies.get(VISITOR_COOKIE) or self._new_visitor
 
     @property
     def form_token(self) -> str:
-        """What the page's forms send back; bound to the session, or to a cookie of this visitor."""
-        return self.system.access.form_token(self.bound_to)
+        """What forms send back that are the account's; bound to its session, or to this visitor."""
+        return self.system.access.form_token(auth.session_cookie(self.request) or self.visitor)
 
-    def check_form(self) -> None:
-        """Raises Forbidden unless the form was made for this person, by us."""
-        bound_to = auth.session_cookie(self.request) or self.request.cookies.get(VISITOR_COOKIE)
+    @property
+    def visitor_token(self) -> str:
+        """What forms send back that are anybody's. It outlives logging in and out in another tab."""
+        return self.system.access.form_token(self.visitor)
+
+    def check_form(self, *, anybodys: bool = False) -> None:
+        """Raises FormIsOld unless the form was made for this person, by us. `anybodys`: for this browser is enough."""
+        held = self.request.cookies.get(VISITOR_COOKIE)
+        bound_to = held if anybodys else auth.session_cookie(self.request) or held
         if not bound_to:
-            raise Forbidden(self.texts("problem.form_is_old"))
+            raise FormIsOld
         auth.refuse_cross_site(self.request)
         if not self.system.access.form_token_holds(bound_to, self.fields.raw(auth.FORM_TOKEN_FIELD)):
-            raise Forbidden(self.texts("problem.form_is_old"))
+            raise FormIsOld
 
     def show(
         self,
@@ -326,24 +336,36 @@ def post(path: str) -> Callable[[Handler], HTTPRouteHandler]:
     return _route("POST", path)
 
 
+def post_by_anybody(path: str) -> Callable[[Handler], HTTPRouteHandler]:
+    """As `post`, a form with `visitor_csrf()`: of a page that asks nothing of the session.
+
+    What is sent to it is done by the customer's key, or by nobody in particular.
+    """
+    return _route("POST", path, anybodys=True)
+
+
 def show_problem(visit: Visit, error: DealerflowError) -> HtmlResponse:
     """The page for an error of the core; who is not logged in is sent to log in."""
     if isinstance(error, Unauthenticated):
         path = visit.request.url.path if visit.request.method == "GET" else "/"
         return visit.go(f"/login?{urlencode({'next': path})}")
     answer = problem_of(error, visit.request.url.path)
+    if isinstance(error, FormIsOld):
+        return show_status(visit, answer.status, named="form_is_old")
     response = show_status(visit, answer.status, error.detail if answer.status in SAYS_DETAIL else None)
     response.headers.update(answer.headers)
     return response
 
 
-def show_status(visit: Visit, status: int, detail: str | None = None) -> HtmlResponse:
-    """The page for an HTTP status; some have words of their own."""
-    named = str(status) if f"problem.{status}.title" in visit.texts else "other"
+def show_status(
+    visit: Visit, status: int, detail: str | None = None, *, named: str | None = None
+) -> HtmlResponse:
+    """The page for an HTTP status; some have words of their own, and `named` problems too."""
+    name = named or (str(status) if f"problem.{status}.title" in visit.texts else "other")
     view = ProblemView(
         status=status,
-        title=visit.texts(f"problem.{named}.title"),
-        text=visit.texts(f"problem.{named}.text"),
+        title=visit.texts(f"problem.{name}.title"),
+        text=visit.texts(f"problem.{name}.text"),
         detail=detail,
     )
     return visit.show("problem.html", view, status=status)
@@ -373,13 +395,13 @@ async def visit_of(request: HttpRequest) -> Visit:
 _PATH_PARAMETER = re.compile(r"\{(\w+):str\}")
 
 
-def _route(method: Method, path: str) -> Callable[[Handler], HTTPRouteHandler]:
+def _route(method: Method, path: str, *, anybodys: bool = False) -> Callable[[Handler], HTTPRouteHandler]:
     def declare(function: Handler) -> HTTPRouteHandler:
         @functools.wraps(function)
         def run(visit: Visit, **parameters: Any) -> HtmlResponse:
             try:
                 if method == "POST":
-                    visit.check_form()
+                    visit.check_form(anybodys=anybodys)
                 return function(visit, **parameters)
             except DealerflowError as error:
                 return show_problem(visit, error)

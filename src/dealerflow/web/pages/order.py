@@ -24,7 +24,7 @@ from dealerflow.domain.money import Money
 from dealerflow.web.auth import KEY
 from dealerflow.web.pages.configurator import Configuration, configure
 from dealerflow.web.pages.fields import Errors, Fields, errors_by_field
-from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
+from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post_by_anybody
 from dealerflow.web.pages.texts import Texts
 
 FEW_DEALERSHIPS = 12  # more are a list to choose from, not cards
@@ -57,13 +57,13 @@ def order_page(visit: Visit) -> HtmlResponse:
     return _show(visit, Fields(visit.request.query_params.multi_items()))
 
 
-@post("/order/price")
+@post_by_anybody("/order/price")
 def order_price(visit: Visit) -> HtmlResponse:
     """The form as it was sent, with the price of what is chosen now."""
     return _show(visit, visit.fields)
 
 
-@post("/order")
+@post_by_anybody("/order")
 def place(visit: Visit) -> HtmlResponse:
     """Take the order, or say what is wrong with it."""
     fields, t = visit.fields, visit.texts
@@ -88,7 +88,7 @@ def place(visit: Visit) -> HtmlResponse:
 def _take(visit: Visit, car: Configuration) -> Receipt:
     key = checked_key(visit.fields.text("order_key"))
     raw = msgspec.json.encode(_form(visit.fields, car))
-    taken = visit.wait_for(visit.system.intake.take(raw, key=key, caller=f"page {visit.bound_to}"))
+    taken = visit.wait_for(visit.system.intake.take(raw, key=key, caller=f"page {visit.visitor}"))
     return msgspec.json.decode(taken.answer, type=Receipt)
 
 

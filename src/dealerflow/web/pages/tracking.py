@@ -19,6 +19,7 @@ from dealerflow.application.views import DocumentItem, HistoryItem, OrderView, P
 from dealerflow.domain.errors import Conflict, Forbidden, Invalid, NotFound, Outage
 from dealerflow.domain.money import Money
 from dealerflow.domain.orders import RECEIVED
+from dealerflow.domain.people import Caller
 from dealerflow.web.api.orders import see_order
 from dealerflow.web.auth import KEY
 from dealerflow.web.pages.cards import Tone, short_id, tone_of_state
@@ -26,7 +27,7 @@ from dealerflow.web.pages.configurator import NO_SWATCH
 from dealerflow.web.pages.decisions import MoveForm, Typed, detail_fields, details_of, move_forms
 from dealerflow.web.pages.fields import errors_by_field
 from dealerflow.web.pages.formats import locale_of
-from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
+from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post_by_anybody
 from dealerflow.web.pages.progress import Progress, progress_of
 from dealerflow.web.reading import respond_pdf
 
@@ -110,10 +111,10 @@ def tracking(visit: Visit, order_id: str) -> HtmlResponse:
     return _show(visit, order_id)
 
 
-@post("/orders/{order_id:str}/payments")
+@post_by_anybody("/orders/{order_id:str}/payments")
 def pay(visit: Visit, order_id: str) -> HtmlResponse:
     """Pay what is due, with the test card."""
-    caller = visit.caller(order_id)
+    caller = _customer(visit, order_id)
     amount, _, currency = visit.fields.text("sum").partition(" ")
     asked = Money(int(amount), currency) if amount.isascii() and amount.isdigit() else None
     try:
@@ -131,10 +132,10 @@ def ask(visit: Visit, order_id: str, outcome: str) -> HtmlResponse:
     return _ask(visit, order_id, outcome)
 
 
-@post("/orders/{order_id:str}/decisions/{outcome:str}")
+@post_by_anybody("/orders/{order_id:str}/decisions/{outcome:str}")
 def decided(visit: Visit, order_id: str, outcome: str) -> HtmlResponse:
     """Decide, as the customer."""
-    system, caller = visit.system, visit.caller(order_id)
+    system, caller = visit.system, _customer(visit, order_id)
     try:
         with system.database.begin() as work:
             order = visible(work, caller, order_id)
@@ -167,6 +168,13 @@ def paper(visit: Visit, order_id: str, document_id: str) -> HtmlResponse:
     if found is None or found[0].order_id != order_id:
         raise NotFound
     return respond_pdf(visit.system.printer.document(found[0]), found[0].number)
+
+
+def _customer(visit: Visit, order_id: str) -> Caller:
+    """Who holds the key. Raises NotFound without it: these forms are not the session's."""
+    if KEY not in visit.request.query_params:
+        raise NotFound(visit.texts("track.no_key"))
+    return visit.caller(order_id)
 
 
 # --- the page ------------------------------------------------------------------------------------------------------------
