@@ -19,6 +19,7 @@ LOOK_EVERY_S = 0.5
 HEARTBEAT_S = 15.0  # less than the patience of common proxies
 WAITING_EVENTS = 1_000  # a reader that is further behind is cut off, and reads on from where it was
 AT_ONCE = 200
+COME_BACK_MS = 3_000  # where nothing can be held open
 
 _encode = msgspec.json.Encoder().encode
 _HEARTBEAT = b": still here\n\n"
@@ -120,6 +121,22 @@ class Live:
     async def _read(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
         read: Callable[..., EventsPage] = self._events.after
         return await sync_to_thread(read, position, wanted, limit)
+
+
+async def glance(events: EventQueries, wanted: EventFilter, after: int | None) -> AsyncGenerator[bytes, None]:
+    """As `Live.stream`, for where an answer has to end: what is new by now, and when to come back for more.
+
+    The position is told last, also where nothing was new, so that an EventSource comes back with it as `Last-Event-ID`.
+    """
+    position = await sync_to_thread(events.last_position) if after is None else after
+    yield b"retry: %d\n\n" % COME_BACK_MS
+    more = after is not None
+    while more:
+        page = await sync_to_thread(events.after, position, wanted, AT_ONCE)
+        for event in page.items:
+            yield server_sent(event)
+        position, more = page.last, page.more
+    yield b"id: %d\n\n" % position
 
 
 async def _each(heard: asyncio.Queue[EventView | None]) -> AsyncIterator[EventView | None]:

@@ -51,6 +51,7 @@ class WebSystem:
     `public_url` is what links are made from, never the Host header. `ring` wakes the workers after a commit that sent messages.
     `upkeep` runs while the application does (its lifespan starts and stops it), unless `keeps_up` is false: then its steps are
     taken by hand.
+    `streams`: whether an answer may be held open; where not, whoever listens comes back again and again.
     `stopping` is set when the process was asked to stop: open streams end, which otherwise would hold it up.
     `demo_accounts` are shown on the pages, with their passwords; there are some in a demo only.
     `prepared` says whether migrations and demo data, at start, are done (or cannot be done while the database is away).
@@ -72,6 +73,7 @@ class WebSystem:
     public_url: str
     ring: Callable[[], None] = _nobody_to_wake
     keeps_up: bool = True
+    streams: bool = True
     prepared: Callable[[], bool] = _prepared
     demo_accounts: tuple[DemoAccount, ...] = ()
     stopping: Event = field(default_factory=Event)

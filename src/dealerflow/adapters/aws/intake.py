@@ -53,7 +53,7 @@ _CHANGED_MEANWHILE = ("PreconditionFailed", "ConditionalRequestConflict", "412",
 
 
 class SqsSpool:
-    """Implements `application.intake.Spool`. Its calls are made at once, in the caller's thread: a function has one request at a time.
+    """Implements `application.intake.Spool`. Calls are made in the caller's thread: a function has one request at a time.
 
     There is no position: SQS remembers what was worked. So pruning, and forgetting old keys (DynamoDB's own time to live does
     it), are nothing here.
