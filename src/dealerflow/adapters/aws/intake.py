@@ -187,8 +187,13 @@ class SqsSpool:
                 self._clients.dynamodb.update_item(
                     TableName=self._names.table,
                     Key={"id": {"S": key}},
-                    UpdateExpression="REMOVE message",
-                    ConditionExpression="request = :request AND answer = :answer",
+                    UpdateExpression="REMOVE #message",
+                    ConditionExpression="#request = :request AND #answer = :answer",
+                    ExpressionAttributeNames={
+                        "#message": "message",
+                        "#request": "request",
+                        "#answer": "answer",
+                    },
                     ExpressionAttributeValues={
                         ":request": {"S": item.request},
                         ":answer": {"B": item.answer},

@@ -15,7 +15,7 @@ from botocore.exceptions import ClientError
 from dealerflow.adapters.aws.errors import aws_calls, code_of
 from dealerflow.adapters.mime import address_of, is_international, message_bytes
 from dealerflow.application.letters import OutgoingMail, Rejected
-from dealerflow.domain.errors import Outage
+from dealerflow.domain.errors import DealerflowError, Outage
 
 if TYPE_CHECKING:
     from types_boto3_sesv2 import SESV2Client
@@ -63,12 +63,13 @@ class Ses:
                     **self._options,
                 )
             except ClientError as error:
-                raise self._refusal(mail, error) from error
+                if refusal := _refusal(mail, error):
+                    raise refusal from error
+                raise
 
-    def _refusal(self, mail: OutgoingMail, error: ClientError) -> Exception:
-        code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
-        if code in NOT_NOW or (code in FOR_GOOD and _NOT_VERIFIED in said):
-            return Outage(f"SES takes no mail from us now ({code}): {said}")
-        if code in FOR_GOOD:
-            return Rejected(f"{mail.to}: {code} {said}")
-        return error
+
+def _refusal(mail: OutgoingMail, error: ClientError) -> DealerflowError | None:
+    code, said = code_of(error), error.response.get("Error", {}).get("Message", "")
+    if code in NOT_NOW or (code in FOR_GOOD and _NOT_VERIFIED in said):
+        return Outage(f"SES takes no mail from us now ({code}): {said}")
+    return Rejected(f"{mail.to}: {code} {said}") if code in FOR_GOOD else None
