@@ -13,6 +13,7 @@ from dealerflow.adapters.aws import logs
 from dealerflow.adapters.aws.arrivals import Arrivals
 from dealerflow.adapters.aws.in_flight import SqsInFlight
 from dealerflow.adapters.aws.receiver import Delivery, Receiver
+from dealerflow.application import queues
 from dealerflow.application.executions import Arrival
 from dealerflow.application.handlers import finder
 from dealerflow.composition.aws import AwsSystem, of_environment, random
@@ -32,34 +33,54 @@ def system_of(function: str) -> AwsSystem:
     return system
 
 
+def receiver_of(system: AwsSystem, queue: str, *, lease_ms: int) -> Receiver:
+    """Works what one queue delivers. `lease_ms`: longer than the function may run."""
+    return Receiver(
+        database=system.database,
+        outbox=system.outbox,
+        handler_for=finder(system.handlers()),
+        queue=_in_flight(system, queue),
+        clock=system.clock,
+        random=random,
+        lease_ms=lease_ms,
+        shares=lambda one: system.names.physical(one) != one,
+    )
+
+
+def arrivals_of(system: AwsSystem) -> Arrivals:
+    """Carries out what state machines report."""
+    return Arrivals(
+        database=system.database,
+        outbox=system.outbox,
+        machines=system.machines,
+        dead_letters=_in_flight(system, queues.DECISIONS),
+        clock=system.clock,
+        random=random,
+    )
+
+
+def _in_flight(system: AwsSystem, queue: str) -> SqsInFlight:
+    return SqsInFlight(on_demand(lambda: system.clients.sqs), system.names, queue)
+
+
 def works_queue(queue: str) -> LambdaHandler:
     """The handler of the function that works this queue: answers with those that SQS has to offer again."""
 
     @cache
-    def receiver(remaining_ms: int) -> Receiver:
-        system = system_of(queue)
-        return Receiver(
-            database=system.database,
-            outbox=system.outbox,
-            handler_for=finder(system.handlers()),
-            queue=SqsInFlight(on_demand(lambda: system.clients.sqs), system.names, queue),
-            clock=system.clock,
-            random=random,
-            lease_ms=remaining_ms + MARGIN_MS,
-            shares=lambda one: system.names.physical(one) != one,
-        )
+    def receiver(may_run_ms: int) -> Receiver:
+        return receiver_of(system_of(queue), queue, lease_ms=may_run_ms + MARGIN_MS)
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        seconds = (
-            -(-int(context.get_remaining_time_in_millis()) // 10_000) * 10
-        )  # rounded up, so that one is made
-        again = receiver(seconds * 1000).work([_delivery(record) for record in event.get("Records", ())])
+        # Rounded up, so that all calls of a function have the same.
+        seconds = -(-int(context.get_remaining_time_in_millis()) // 60_000) * 60
+        again = receiver(seconds * 1000).work([delivery_of(record) for record in event.get("Records", ())])
         return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in again]}
 
     return handler
 
 
-def _delivery(record: dict[str, Any]) -> Delivery:
+def delivery_of(record: dict[str, Any]) -> Delivery:
+    """One record of an event of SQS."""
     return Delivery(
         id=record["messageId"],
         receipt=record["receiptHandle"],
@@ -70,18 +91,7 @@ def _delivery(record: dict[str, Any]) -> Delivery:
 
 def updates_status() -> LambdaHandler:
     """The handler of the one function that every state of the state machine shares."""
-
-    @cache
-    def arrivals() -> Arrivals:
-        system = system_of("update-status")
-        return Arrivals(
-            database=system.database,
-            outbox=system.outbox,
-            machines=system.machines,
-            dead_letters=SqsInFlight(on_demand(lambda: system.clients.sqs), system.names, "decisions"),
-            clock=system.clock,
-            random=random,
-        )
+    arrivals = cache(lambda: arrivals_of(system_of("update-status")))
 
     def handler(event: dict[str, Any], _context: Any) -> None:
         arrivals().report(msgspec.convert(event, Arrival))
