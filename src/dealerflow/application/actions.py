@@ -6,7 +6,7 @@ from typing import Any
 
 from dealerflow.application import queues
 from dealerflow.application.happenings import send_to_webhook
-from dealerflow.application.mails import ask_for_mail, mail_account, mail_customer, mail_dealership
+from dealerflow.application.mails import Recipient, address, ask_for_mail, customer_of, member, office_of
 from dealerflow.application.webhooks import webhook_of_topic
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
@@ -24,25 +24,22 @@ def send_actions(work: UnitOfWork, order: Order, state: State, *, first: bool) -
 
 
 def _mail(work: UnitOfWork, order: Order, action: Action, number: int) -> None:
-    cause, template, facts = f"{order.step}:{number}", action.template or "", facts_now(order)
-    if action.target == "customer":
-        mail_customer(work, order, template, cause=cause, facts=facts)
-    elif action.target == "dealership":
-        mail_dealership(
-            work,
-            work.people.dealership(order.dealership),
-            template,
-            cause=cause,
-            order_id=order.id,
-            facts=facts,
-        )
-    else:
-        _mail_role(work, order, action.target.removeprefix("role:"), template, cause)
+    cause, template = f"{order.step}:{number}", action.template or ""
+    for recipient in _recipients(work, order, action.target):
+        ask_for_mail(work, template, recipient, cause=cause, about=order, facts=facts_now(order))
 
 
-def _mail_role(work: UnitOfWork, order: Order, role: str, template: str, cause: str) -> None:
-    for account in work.people.accounts_with(role, _scope(work, order, role)):
-        mail_account(work, account, template, cause=cause, order=order, facts=facts_now(order))
+def _recipients(work: UnitOfWork, order: Order, target: str) -> list[Recipient]:
+    if target == "customer":
+        return [customer_of(order)]
+    if target == "dealership":
+        return [office_of(work.people.dealership(order.dealership))]
+    return _holders(work, order, target.removeprefix("role:"))
+
+
+def _holders(work: UnitOfWork, order: Order, role: str) -> list[Recipient]:
+    """Those with this role whom the order concerns."""
+    return [member(account) for account in work.people.accounts_with(role, _scope(work, order, role))]
 
 
 def _scope(work: UnitOfWork, order: Order, role: str) -> str | None:
@@ -116,23 +113,11 @@ def publish_to_topic(work: UnitOfWork, envelope: Envelope) -> None:
     cause = f"{message.step}:{message.topic}"
     told: set[str] = set()  # one person may hold several of the roles
     for kind, target in work.happenings.subscribers(message.topic):
-        if kind == "role" and message.template:
-            for account in work.people.accounts_with(target, _scope(work, order, target)):
-                if account.id not in told:
-                    told.add(account.id)
-                    mail_account(work, account, message.template, cause=cause, order=order, facts=facts)
-        elif kind == "address" and message.template:
-            ask_for_mail(
-                work,
-                message.template,
-                cause=cause,
-                recipient_kind="address",
-                recipient=target,
-                language="en",
-                group=order.dealership,
-                order_id=order.id,
-                facts=facts,
-            )
+        if kind in ("role", "address") and message.template:
+            for recipient in _holders(work, order, target) if kind == "role" else [address(target)]:
+                if recipient.id not in told:
+                    told.add(recipient.id)
+                    ask_for_mail(work, message.template, recipient, cause=cause, about=order, facts=facts)
         elif kind == "url":
             webhook = webhook_of_topic(work, message.topic, target)
             entered = work.happenings.entered(order.id, message.step)

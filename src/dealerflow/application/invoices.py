@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime
 from zoneinfo import ZoneInfo
 
-from dealerflow.application.mails import mail_customer
+from dealerflow.application.mails import ask_for_mail, customer_of
 from dealerflow.application.orders import record
 from dealerflow.application.records import Payment, Seller
 from dealerflow.application.work import UnitOfWork
@@ -109,7 +109,7 @@ def _issue(
     type_ = events.INVOICE_ISSUED if kind == "invoice" else events.CREDIT_NOTE_ISSUED
     details = {"document": document.id, "number": document.number, "payment": payment.id}
     record(work, order, type_, by="dealerflow", details=details)
-    mail_customer(work, order, kind, cause=document.id, attachment=document.id)
+    ask_for_mail(work, kind, customer_of(order), cause=document.id, about=order, attachment=document.id)
 
 
 def _buyer(customer: Customer) -> Party:

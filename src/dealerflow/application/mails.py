@@ -4,112 +4,69 @@ from __future__ import annotations
 
 from typing import Any
 
+import msgspec
+
 from dealerflow.application import queues
 from dealerflow.application.records import Dealership, Mail, RecipientKind
 from dealerflow.application.work import UnitOfWork
+from dealerflow.domain.languages import FALLBACK
 from dealerflow.domain.messages import SendMail
 from dealerflow.domain.orders import Order
 from dealerflow.domain.people import Account
 
 
+class Recipient(msgspec.Struct, frozen=True, kw_only=True):
+    """Who gets a mail, and in which language. `id` is the order's (its customer), dealership's or account's, or the address."""
+
+    kind: RecipientKind
+    id: str
+    language: str
+
+
+def customer_of(order: Order) -> Recipient:
+    """The order's customer, in the customer's language."""
+    return Recipient(kind="customer", id=order.id, language=order.language)
+
+
+def office_of(dealership: Dealership) -> Recipient:
+    """The dealership's address, in the dealership's language."""
+    return Recipient(kind="dealership", id=dealership.id, language=dealership.language)
+
+
+def member(account: Account) -> Recipient:
+    """One member of staff, in that person's language."""
+    return Recipient(kind="account", id=account.id, language=account.language)
+
+
+def address(target: str) -> Recipient:
+    """A mail address of which nothing else is known."""
+    return Recipient(kind="address", id=target, language=FALLBACK)
+
+
 def ask_for_mail(
     work: UnitOfWork,
     template: str,
+    to: Recipient,
     *,
     cause: str,
-    recipient_kind: RecipientKind,
-    recipient: str,
-    language: str,
-    group: str,
-    order_id: str | None = None,
+    about: Order | None = None,
     facts: dict[str, Any] | None = None,
     attachment: str | None = None,
 ) -> None:
     """Queue one mail to one recipient. `cause` (a step and action, a document) names why: for it a recipient gets one mail."""
     mail = Mail(
         id=work.ids.new("mal"),
-        key=f"{cause}:{template}:{recipient_kind}:{recipient}",
-        order_id=order_id,
+        key=f"{cause}:{template}:{to.kind}:{to.id}",
+        order_id=about.id if about else None,
         template=template,
-        recipient_kind=recipient_kind,
-        recipient=recipient,
-        language=language,
+        recipient_kind=to.kind,
+        recipient=to.id,
+        language=to.language,
         status="queued",
         at=work.clock.now(),
         facts=facts or {},
         attachment=attachment,
     )
     work.happenings.add_mail(mail)
-    work.send(queues.NOTIFICATIONS, SendMail(mail=mail.id), group=group, order=order_id)
-
-
-def mail_customer(
-    work: UnitOfWork,
-    order: Order,
-    template: str,
-    *,
-    cause: str,
-    facts: dict[str, Any] | None = None,
-    attachment: str | None = None,
-) -> None:
-    """A mail to the order's customer, in the customer's language."""
-    ask_for_mail(
-        work,
-        template,
-        cause=cause,
-        recipient_kind="customer",
-        recipient=order.id,
-        language=order.language,
-        group=order.dealership,
-        order_id=order.id,
-        facts=facts,
-        attachment=attachment,
-    )
-
-
-def mail_dealership(
-    work: UnitOfWork,
-    dealership: Dealership,
-    template: str,
-    *,
-    cause: str,
-    order_id: str | None = None,
-    facts: dict[str, Any] | None = None,
-    attachment: str | None = None,
-) -> None:
-    """A mail to the dealership's address, in the dealership's language."""
-    ask_for_mail(
-        work,
-        template,
-        cause=cause,
-        recipient_kind="dealership",
-        recipient=dealership.id,
-        language=dealership.language,
-        group=dealership.id,
-        order_id=order_id,
-        facts=facts,
-        attachment=attachment,
-    )
-
-
-def mail_account(
-    work: UnitOfWork,
-    account: Account,
-    template: str,
-    *,
-    cause: str,
-    order: Order,
-    facts: dict[str, Any] | None = None,
-) -> None:
-    """A mail to one member of staff, in that person's language."""
-    ask_for_mail(
-        work,
-        template,
-        cause=cause,
-        recipient_kind="account",
-        recipient=account.id,
-        language=account.language,
-        group=order.dealership,
-        order_id=order.id,
-        facts=facts,
-    )
+    group = about.dealership if about else to.id
+    work.send(queues.NOTIFICATIONS, SendMail(mail=mail.id), group=group, order=mail.order_id)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from msgspec.structs import replace
 
 from dealerflow.application import queues
-from dealerflow.application.mails import mail_dealership
+from dealerflow.application.mails import ask_for_mail, office_of
 from dealerflow.application.records import Payment
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
@@ -30,14 +30,8 @@ def ask_for_refund(work: UnitOfWork, order: Order, payment: Payment, *, by: str)
         raise Conflict(f"payment {payment.id} changed at the same time")
     _record(work, order, events.REFUND_REQUESTED, payment, by)
     facts = {"refund": payment.amount, "currency": payment.currency}
-    mail_dealership(
-        work,
-        work.people.dealership(order.dealership),
-        "refund_requested",
-        cause=payment.id,
-        order_id=order.id,
-        facts=facts,
-    )
+    office = office_of(work.people.dealership(order.dealership))
+    ask_for_mail(work, "refund_requested", office, cause=payment.id, about=order, facts=facts)
 
 
 def record_refund(work: UnitOfWork, caller: Caller, payment_id: str, reference: str | None) -> Payment:

@@ -9,7 +9,7 @@ import msgspec
 
 from dealerflow.application import queues
 from dealerflow.application.guards import GUARDS, Surroundings
-from dealerflow.application.mails import mail_dealership
+from dealerflow.application.mails import ask_for_mail, office_of
 from dealerflow.application.orders import claim
 from dealerflow.application.records import Load
 from dealerflow.application.work import UnitOfWork
@@ -209,7 +209,7 @@ def issue_delivery_note(work: UnitOfWork, envelope: Envelope) -> None:
             details={"note": note.id, "load": load.id},
         )
     )
-    mail_dealership(work, dealership, "delivery_note", cause=note.id, attachment=note.id)
+    ask_for_mail(work, "delivery_note", office_of(dealership), cause=note.id, attachment=note.id)
 
 
 def _car(work: UnitOfWork, order_id: str, language: str) -> NoteCar:
