@@ -11,23 +11,23 @@ from tests.faults.served import Served, serving, wait_until
 from tests.faults.told import people_of
 from tests.faults.verdict import audit_is_clean, no_unexpected_error
 from tests.postgres import PostgresServer
-from tests.stories.driver import Dealerflow, Order
+from tests.stories.driver import Order, People
 from tests.stories.in_process import stopped, write_lock_held
 
 LOCKED_FOR_S = 30.0
 ORDERS_WHILE_AWAY = 40
 
 
-def orders_while(people: Dealerflow, seconds: float = 0.0) -> list[Order]:
+def orders_while(people: People, seconds: float = 0.0) -> list[Order]:
     """Order cars, evenly over the time."""
     taken = []
     for _ in range(ORDERS_WHILE_AWAY):
         taken.append(people.customer.orders("northside"))
-        people.installation.lets_time_pass(seconds / ORDERS_WHILE_AWAY)
+        people.place.lets_time_pass(seconds / ORDERS_WHILE_AWAY)
     return taken
 
 
-def all_is_done(served: Served, people: Dealerflow, orders: list[Order]) -> None:
+def all_is_done(served: Served, people: People, orders: list[Order]) -> None:
     """Every order is processed, its mails are out, and no message was taken for a failure."""
     people.settles()
     assert Counter(order.state for order in orders) == {"order_placed": len(orders)}

@@ -18,7 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 from tests.faults.served import Served, serving, wait_until
 from tests.faults.told import people_of
 from tests.faults.verdict import audit_is_clean
-from tests.stories.driver import Dealerflow, Order
+from tests.stories.driver import Order, People
 
 DISK = "64m"
 MOST_ORDERS = 2_000  # the write-ahead log may have room left for some
@@ -76,7 +76,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
         subprocess.run(["umount", disk], check=True)
 
 
-def refused_in_the_end(people: Dealerflow) -> tuple[list[Order], httpx.Response]:
+def refused_in_the_end(people: People) -> tuple[list[Order], httpx.Response]:
     """Order until an order is refused: those that were taken, and the refusal."""
     taken: list[Order] = []
     for _ in range(MOST_ORDERS):

@@ -6,19 +6,18 @@ import time
 from collections.abc import Collection, Iterator
 from contextlib import contextmanager
 from email.message import EmailMessage
-from typing import NoReturn
 
 import httpx
 
 from tests.faults.served import LOOK_EVERY_S, Served
-from tests.stories.driver import Dealerflow
+from tests.stories.driver import People
 from tests.stories.in_process import mails_in
 
 PATIENCE_S = 120.0
 
 
 class Told:
-    """Implements `stories.driver.Installation`; taking things away is the test's business."""
+    """Implements `stories.driver.Place`; taking things away is the test's business."""
 
     def __init__(self, served: Served, unworked: Collection[str]) -> None:
         self.served = served
@@ -39,15 +38,6 @@ class Told:
     def lets_time_pass(self, seconds: float) -> None:
         time.sleep(seconds)
 
-    def without_database(self) -> NoReturn:
-        raise NotImplementedError
-
-    def without_workers_for(self, queue: str) -> NoReturn:
-        raise NotImplementedError
-
-    def cards_declined(self) -> NoReturn:
-        raise NotImplementedError
-
     def command(self, *arguments: str, fails: bool = False) -> str:
         done = self.served.command(*arguments)
         assert done.returncode == int(fails), f"{arguments}: {done.stdout}{done.stderr}"
@@ -58,8 +48,8 @@ class Told:
 
 
 @contextmanager
-def people_of(served: Served, *, unworked: Collection[str] = ()) -> Iterator[Dealerflow]:
+def people_of(served: Served, *, unworked: Collection[str] = ()) -> Iterator[People]:
     """The people of this installation. `unworked`: the queues that nobody works."""
     told = Told(served, unworked)
     with told.http:
-        yield Dealerflow(told)
+        yield People(told)

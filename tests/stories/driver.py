@@ -23,7 +23,7 @@ API = "/api/v1"
 Json = dict[str, Any]
 
 
-class Installation(Protocol):
+class Place(Protocol):
     """One Dealerflow with its demo data, however it runs."""
 
     @property
@@ -43,6 +43,16 @@ class Installation(Protocol):
     def lets_time_pass(self, seconds: float) -> None:
         """Let so much time go by, with the workers at their work."""
 
+    def command(self, *arguments: str, fails: bool = False) -> str:
+        """Run `dealerflow ARGUMENTS…`: what it prints; or, where it must fail with exit status 1, what it complains of."""
+
+    def mailbox(self) -> list[EmailMessage]:
+        """Every mail that left, in no order."""
+
+
+class Installation(Place, Protocol):
+    """One from which things can be taken away."""
+
     def without_database(self) -> AbstractContextManager[None]:
         """Within the block nobody can write to the main database."""
 
@@ -52,17 +62,11 @@ class Installation(Protocol):
     def cards_declined(self) -> AbstractContextManager[None]:
         """Within the block every card is declined."""
 
-    def command(self, *arguments: str, fails: bool = False) -> str:
-        """Run `dealerflow ARGUMENTS…`: what it prints; or, where it must fail with exit status 1, what it complains of."""
-
-    def mailbox(self) -> list[EmailMessage]:
-        """Every mail that left, in no order."""
-
 
 class Person:
     """Somebody who acts over HTTP. `name` is for failures' sake."""
 
-    def __init__(self, dealerflow: Dealerflow, name: str, account: str | None = None) -> None:
+    def __init__(self, dealerflow: People, name: str, account: str | None = None) -> None:
         self.dealerflow = dealerflow
         self.name = name
         self._account = account
@@ -71,7 +75,7 @@ class Person:
     def _headers(self) -> dict[str, str]:
         if self._account is None:
             return {}
-        return {"Authorization": f"Bearer {self.dealerflow.installation.token(self._account)}"}
+        return {"Authorization": f"Bearer {self.dealerflow.place.token(self._account)}"}
 
     def asks(self, method: str, path: str, **more: Any) -> httpx.Response:
         """Any call of the API, whatever its answer. `more` as httpx takes it."""
@@ -141,7 +145,7 @@ class Person:
 class Customer(Person):
     """Who orders cars, and then follows each with its own link."""
 
-    def __init__(self, dealerflow: Dealerflow, name: str, email: str, **more: str) -> None:
+    def __init__(self, dealerflow: People, name: str, email: str, **more: str) -> None:
         super().__init__(dealerflow, name)
         self.form = {"name": name, "email": email, **more}
         self._keys: dict[str, str] = {}
@@ -180,7 +184,7 @@ class Customer(Person):
 class Order:
     """One order, from its 202 on."""
 
-    def __init__(self, dealerflow: Dealerflow, receipt: Json, customer: Customer) -> None:
+    def __init__(self, dealerflow: People, receipt: Json, customer: Customer) -> None:
         self.dealerflow = dealerflow
         self.customer = customer
         self.id: str = receipt["id"]
@@ -226,12 +230,12 @@ class Order:
         return self
 
 
-class Dealerflow:
-    """One installation with its people."""
+class People:
+    """The people of one Dealerflow."""
 
-    def __init__(self, installation: Installation) -> None:
-        self.installation = installation
-        self.http = installation.http
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.http = place.http
         self._staff: dict[str, Person] = {}
         self.customer = self.new_customer(
             "Ana Núñez", "ana@example.com", address="Calle Mayor 1\n28013 Madrid"
@@ -274,7 +278,7 @@ class Dealerflow:
 
     def until(self, condition: Callable[[], bool], what: str) -> None:
         """Wait until this is so."""
-        if not any(condition() for _ in self.installation.moments()):
+        if not any(condition() for _ in self.place.moments()):
             raise AssertionError(f"waited too long until {what}; {self._troubles()}")
 
     def settles(self) -> None:
@@ -282,7 +286,7 @@ class Dealerflow:
         self.until(lambda: not self._busy(), "everything is done")
 
     def _busy(self) -> list[Json]:
-        worked = [q for q in self.queues().values() if q["name"] not in self.installation.unworked]
+        worked = [q for q in self.queues().values() if q["name"] not in self.place.unworked]
         return [q for q in worked if not q["paused"] and q["waiting"] + q["in_flight"] + q["delayed"]]
 
     def _troubles(self) -> str:
@@ -292,7 +296,7 @@ class Dealerflow:
 
     def audit(self) -> list[Json]:
         """The faults that the auditor finds."""
-        report = json.loads(self.installation.command("audit", "--json"))
+        report = json.loads(self.place.command("audit", "--json"))
         assert report["checked"]["events"] == len(self.events()), "the auditor looks at everything"
         faults: list[Json] = report["faults"]
         return faults
@@ -302,11 +306,11 @@ class Dealerflow:
         with NamedTemporaryFile("w", suffix=".json", encoding="utf-8") as file:
             json.dump(orders, file)
             file.flush()
-            return self.installation.command("orders", "import", file.name, *more, fails=fails)
+            return self.place.command("orders", "import", file.name, *more, fails=fails)
 
     def places(self, order: Order, state: str, *more: str, reason: str) -> None:
         """The administrator's override."""
-        self.installation.command("orders", "place", order.id, state, "--reason", reason, *more)
+        self.place.command("orders", "place", order.id, state, "--reason", reason, *more)
 
     # --- the operator's view ---
 
@@ -337,7 +341,7 @@ class Dealerflow:
     def as_it_left(self, logged: Json) -> EmailMessage:
         """The mail that this line of the mail log is about."""
         start = f"<{logged['id']}@"
-        (left,) = [mail for mail in self.installation.mailbox() if mail["Message-ID"].startswith(start)]
+        (left,) = [mail for mail in self.place.mailbox() if mail["Message-ID"].startswith(start)]
         assert left["To"] == logged["to"]
         return left
 
@@ -351,6 +355,14 @@ class Dealerflow:
             if not page["items"]:
                 return found
             found += page["items"]
+
+
+class Dealerflow(People):
+    """An installation with its people, for stories in which something is away."""
+
+    def __init__(self, installation: Installation) -> None:
+        super().__init__(installation)
+        self.installation = installation
 
 
 def faults_of(answer: httpx.Response) -> dict[str, str]:
