@@ -1,0 +1,165 @@
+"""The real template on the emulator: what `sam build` made, deployed through CloudFormation as `sam deploy` does it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+import shutil
+import sys
+import urllib.request
+import zipfile
+from collections.abc import Iterable, Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+import boto3
+import yaml
+from botocore.config import Config
+from botocore.exceptions import ClientError, WaiterError
+
+from tests.ministack import ACCOUNT, REGION, MiniStack
+
+ROOT = Path(__file__).parents[2]
+ARTIFACTS = "artifacts"  # the bucket that `sam deploy` would make
+DEPLOY_SECONDS = 120
+
+# The functions run on this machine's own Python, so the bundles are built for it.
+RUNTIME = f"python{sys.version_info.major}.{sys.version_info.minor}"
+ARCHITECTURE = "arm64" if platform.machine() in ("aarch64", "arm64") else "x86_64"
+# What the emulator cannot do is behind a condition; DatabaseUrl (no network, no RDS) is given with each deployment.
+PARAMETERS = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, "EventArchiveDays": "0"}
+
+
+class Emulator:
+    """AWS on this machine. With `auth` each function may do only what its role allows, and so may we with `administrator`."""
+
+    def __init__(self, log: Path, *, auth: bool = False) -> None:
+        self._server = MiniStack(log, **({"AUTH": "true"} if auth else {}))
+        self.log = log
+
+    @property
+    def url(self) -> str:
+        """The endpoint of every service."""
+        return self._server.url
+
+    def client(self, service: str) -> Any:
+        """A client of boto3."""
+        return boto3.client(
+            service,
+            region_name=REGION,
+            endpoint_url=self.url,
+            aws_access_key_id="test",
+            aws_secret_access_key="test",
+            config=Config(retries={"total_max_attempts": 1}, read_timeout=120),
+        )
+
+    def deploy(self, stack: str, build: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+        """Package what `sam build` left in `build`, create the stack, and wait; its outputs. Raises DeploymentFailed."""
+        s3, cloudformation = self.client("s3"), self.client("cloudformation")
+        s3.create_bucket(Bucket=ARTIFACTS)
+        template = packaged(build, lambda name, body: s3.put_object(Bucket=ARTIFACTS, Key=name, Body=body))
+        s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(template).encode())
+        given = {**PARAMETERS, **parameters}
+        try:
+            cloudformation.create_stack(
+                StackName=stack,
+                TemplateURL=f"{self.url}/{ARTIFACTS}/template.json",  # too long to be sent along
+                Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
+                Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
+            )
+            cloudformation.get_waiter("stack_create_complete").wait(
+                StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS}
+            )
+        except (ClientError, WaiterError) as error:
+            raise DeploymentFailed(f"{error}\n" + "\n".join(self._reasons(stack))) from error
+        [made] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
+        return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+
+    def _reasons(self, stack: str) -> Iterator[str]:
+        try:
+            events = self.client("cloudformation").describe_stack_events(StackName=stack)["StackEvents"]
+        except ClientError:
+            return
+        for event in reversed(events):
+            if "FAILED" in event["ResourceStatus"]:
+                yield f"{event['LogicalResourceId']}: {event.get('ResourceStatusReason')}"
+
+    def resources(self, stack: str) -> dict[str, str]:
+        """Logical id -> type, of what the stack has made."""
+        pages = self.client("cloudformation").get_paginator("list_stack_resources").paginate(StackName=stack)
+        return {
+            each["LogicalResourceId"]: each["ResourceType"]
+            for page in pages
+            for each in page["StackResourceSummaries"]
+        }
+
+    def api_url(self, api_id: str) -> str:
+        """Where an HTTP API answers here; on AWS that is output ApiUrl."""
+        return f"{self.url}/_aws/execute-api/{api_id}/$default"
+
+    def ses_messages(self) -> list[dict[str, Any]]:
+        """The mails that were sent."""
+        with urllib.request.urlopen(f"{self.url}/_ministack/ses/messages") as answer:
+            return json.load(answer)["messages"]  # type: ignore[no-any-return]
+
+    def reset(self) -> None:
+        """Forget everything, the stack too."""
+        self._server.reset()
+
+    def stop(self) -> None:
+        """End it and the functions that it runs."""
+        self._server.stop()
+
+
+class DeploymentFailed(Exception):
+    """CloudFormation gave up; the message has its reasons."""
+
+
+def packaged(build: Path, upload: Any) -> dict[str, Any]:
+    """The built template with everything local uploaded (`upload(name, bytes)`) and named by its place in S3."""
+    template: dict[str, Any] = yaml.safe_load((build / "template.yaml").read_text())
+    for resource in template["Resources"].values():
+        properties = resource.get("Properties", {}) if isinstance(resource, dict) else {}
+        if "CodeUri" in properties:
+            body = zipped(build / properties["CodeUri"], build.with_name("zips"))
+            properties["CodeUri"] = _uploaded(upload, body, ".zip")
+        elif "DefinitionUri" in properties:
+            body = (build / properties["DefinitionUri"]).read_bytes()
+            properties["DefinitionUri"] = _uploaded(upload, body, ".json")
+    return template
+
+
+def _uploaded(upload: Any, body: bytes, suffix: str) -> str:
+    name = hashlib.sha256(body).hexdigest()[:32] + suffix
+    upload(name, body)
+    return f"s3://{ARTIFACTS}/{name}"
+
+
+def zipped(bundle: Path, cache: Path) -> bytes:
+    """The bundle as a zip. What several bundles share (by hard links) is compressed once, and kept in `cache`."""
+    files = [path for path in sorted(bundle.rglob("*")) if path.is_file()]
+    shared = [path for path in files if path.stat().st_nlink > 1]
+    key = hashlib.sha256(
+        "\n".join(f"{path.relative_to(bundle)} {path.stat().st_ino}" for path in shared).encode()
+    )
+    cache.mkdir(parents=True, exist_ok=True)
+    base = cache / f"{key.hexdigest()[:32]}.zip"
+    if not base.exists():
+        _add(base.with_suffix(".new"), bundle, shared)
+        base.with_suffix(".new").rename(base)
+    whole = cache / f"{bundle.name}.zip"
+    shutil.copyfile(base, whole)
+    _add(whole, bundle, [path for path in files if path.stat().st_nlink == 1])
+    body = whole.read_bytes()
+    whole.unlink()
+    return body
+
+
+def _add(archive: Path, bundle: Path, files: Iterable[Path]) -> None:
+    with zipfile.ZipFile(archive, "a", zipfile.ZIP_DEFLATED, compresslevel=1) as out:
+        for path in files:
+            out.write(path, path.relative_to(bundle))
+
+
+__all__ = ["ACCOUNT", "REGION", "DeploymentFailed", "Emulator", "packaged", "zipped"]
