@@ -6,9 +6,10 @@ import os
 
 from hypothesis import HealthCheck, settings
 
+from tests.ministack import aws, ministack
 from tests.postgres import postgres, postgres_url
 
-__all__ = ["postgres", "postgres_url"]
+__all__ = ["aws", "ministack", "postgres", "postgres_url"]
 
 # No deadline: a busy machine is no fault of the code. HYPOTHESIS_PROFILE=long tries harder.
 settings.register_profile(

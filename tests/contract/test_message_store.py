@@ -1,4 +1,4 @@
-"""The contract of the message store, over memory, SQLite and PostgreSQL."""
+"""The contract of the message store, over memory, SQLite and PostgreSQL. The operator's part: `test_queue_console`."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.message_store import SqlMessageStore, acknowledge, send_all
-from dealerflow.adapters.database.tables import discarded, messages, metadata
+from dealerflow.adapters.database.tables import messages, metadata
 from dealerflow.adapters.memory.message_store import MemoryMessageStore
 from dealerflow.application.ports import MessageStore, QueueFigures
 from dealerflow.application.queues import QueuePolicy
@@ -31,7 +31,6 @@ class Subject:
     store: MessageStore
     send_all: Callable[[Sequence[tuple[Envelope, int]], int], None]
     acknowledge: Callable[[Sequence[Claimed]], None]
-    discards: Callable[[], list[tuple[str, int, str, str]]]
     engine: sa.Engine | None = None
     reopen: Callable[[], MessageStore] | None = None
     """Another store on the same data, as after a restart; None where nothing outlives the process."""
@@ -65,7 +64,7 @@ def of_policy(queue: str) -> QueuePolicy:
 
 def in_memory() -> Subject:
     store = MemoryMessageStore(policies=of_policy)
-    return Subject(store, store.send_all, store.acknowledge, lambda: store.discarded)
+    return Subject(store, store.send_all, store.acknowledge)
 
 
 def on_sql(url: str) -> Subject:
@@ -80,20 +79,11 @@ def on_sql(url: str) -> Subject:
         with transaction(engine) as connection:
             acknowledge(connection, claimed)
 
-    def discards() -> list[tuple[str, int, str, str]]:
-        with transaction(engine, "read") as connection:
-            rows = connection.execute(
-                sa.select(discarded.c.id, discarded.c.at, discarded.c.by, discarded.c.reason)
-            )
-            return [(row.id, row.at, row.by, row.reason) for row in rows]
-
     def reopen() -> MessageStore:
         engine.dispose()
         return SqlMessageStore(engine, policies=of_policy)
 
-    return Subject(
-        SqlMessageStore(engine, policies=of_policy), send, done, discards, engine=engine, reopen=reopen
-    )
+    return Subject(SqlMessageStore(engine, policies=of_policy), send, done, engine=engine, reopen=reopen)
 
 
 @pytest.fixture(params=["memory", "sqlite", "postgresql"])
@@ -441,41 +431,6 @@ def test_a_buried_message_lies_among_the_dead_letters_with_its_reason(subject: S
     assert letter.envelope.message == SendMail(mail="mai_000001")
 
 
-def test_dead_letters_are_listed_by_id_in_pages(subject: Subject) -> None:
-    dead = bury(subject, *"abcde")
-    first = subject.store.dead_letters("mail", limit=3)
-    assert [letter.id for letter in first] == dead[:3]
-    rest = subject.store.dead_letters("mail", limit=3, after=first[-1].id)
-    assert [letter.id for letter in rest] == dead[3:]
-    assert subject.store.dead_letters("invoices", limit=3) == []
-
-
-def test_redriven_messages_are_offered_again_with_their_attempts_forgotten(subject: Subject) -> None:
-    dead = bury(subject, *"abc")
-    assert subject.store.redrive("mail", [dead[0], "msg_unknown"], now=7) == 1
-    assert subject.store.redrive("invoices", dead, now=7) == 0
-    [again] = subject.claim("mail", now=7)
-    assert (again.envelope.id, again.attempt) == (dead[0], 1)
-    assert subject.figures("mail", now=7).dead == 2
-    assert subject.store.redrive("mail", None, now=8) == 2
-    assert ids(subject.claim("mail", now=8)) == dead[1:]
-
-
-def test_only_dead_letters_can_be_redriven_or_discarded(subject: Subject) -> None:
-    waiting = subject.send("mail", "a")
-    assert subject.store.redrive("mail", waiting, now=7) == 0
-    assert subject.store.discard("mail", waiting, now=7, by="acc_1", reason="spam") == 0
-    assert len(subject.claim("mail")) == 1
-
-
-def test_a_discarded_message_is_gone_and_on_record(subject: Subject) -> None:
-    dead = bury(subject, "a", "b")
-    gone = subject.store.discard("mail", [dead[0], "msg_unknown"], now=7, by="acc_1", reason="a trial")
-    assert gone == 1
-    assert [letter.id for letter in subject.store.dead_letters("mail", limit=9)] == dead[1:]
-    assert subject.discards() == [(dead[0], 7, "acc_1", "a trial")]
-
-
 def test_a_stored_text_that_cannot_be_read_is_buried_and_harms_nobody_else(subject: Subject) -> None:
     if subject.engine is None:
         assert not subject.stores_text  # in memory there is no text to spoil
@@ -491,33 +446,6 @@ def test_a_stored_text_that_cannot_be_read_is_buried_and_harms_nobody_else(subje
     stands_for_it: object = letter.envelope.message
     assert stands_for_it == Unreadable(body='{"type": "Nonsense"}')
     assert "cannot be read" in letter.error
-
-
-# --- figures ---------------------------------------------------------------------------------------------
-
-
-def test_every_known_queue_has_figures_also_an_empty_one(subject: Subject) -> None:
-    subject.store.declare(["payments", "mail"])
-    subject.store.declare(["mail"])
-    subject.send("lines", "a")
-    assert [figures.name for figures in subject.store.figures(now=0)] == ["lines", "mail", "payments"]
-    assert subject.store.queues() == ["lines", "mail", "payments"]
-
-
-def test_a_queue_with_only_delayed_messages_is_known(subject: Subject) -> None:
-    subject.send("mail", "a", delay=100)
-    assert subject.store.queues() == ["mail"]
-
-
-def test_figures_tell_the_states_apart(subject: Subject) -> None:
-    subject.send("mail", *"aaaa", now=1_000)
-    held, dead, failed = subject.claim("mail", 3, now=1_000)
-    subject.store.bury([dead], now=1_000, error="no")
-    subject.store.put_back([failed], at=9_000, error="no", failed=True)
-    assert subject.figures("mail", now=3_500) == QueueFigures(
-        name="mail", waiting=1, in_flight=1, delayed=1, dead=1, oldest_age_s=2.5
-    )
-    subject.acknowledge([held])
 
 
 # --- many at once ----------------------------------------------------------------------------------------
