@@ -1,0 +1,192 @@
+"""A Dealerflow on AWS in small: the real functions over `small.SmallAws` and a real PostgreSQL, on a clock that stands still."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from pathlib import Path
+from typing import Any
+
+import httpx
+import msgspec
+import sqlalchemy as sa
+from litestar.testing import TestClient
+
+from dealerflow.adapters.aws.names import QUEUES
+from dealerflow.adapters.aws.receiver import Receiver
+from dealerflow.adapters.clock import SystemClock, TimeIds
+from dealerflow.adapters.database.unit_of_work import SqlDatabase
+from dealerflow.application.access import issue_token
+from dealerflow.application.executions import Arrival
+from dealerflow.composition.aws import AwsSystem
+from dealerflow.composition.aws_queues import arrivals_of, delivery_of, receiver_of
+from dealerflow.composition.aws_upkeep import RelayRun
+from dealerflow.composition.aws_web import web_app
+from dealerflow.composition.settings import settings_of
+from dealerflow.composition.testing import TEST_SECRET, StillClock
+from dealerflow.pipeline.asl import asl_of
+from dealerflow.pipeline.loader import standard
+from tests.aws.small import WEB, Died, Running, SmallAws
+
+ADDRESS = "http://dealerflow.test"
+ACCOUNT = "123456789012"
+LEASE_MS = 60_000
+MINUTE_MS = 60_000
+PATIENCE_MINUTES = 60
+
+
+class SmallSystem(AwsSystem):
+    """The system of all functions at once."""
+
+    def __init__(self, url: str) -> None:
+        settings = settings_of(
+            Path("/nowhere"),
+            {},
+            database_url=url,
+            public_url=ADDRESS,
+            secret_key=TEST_SECRET,
+            stack="small",
+            account=ACCOUNT,
+        )
+        super().__init__(settings, None, region="eu-west-1")  # type: ignore[arg-type] - the clients come below
+        # Today, because the command line goes by the machine's clock.
+        self.still = self.clock = StillClock(SystemClock().now())
+        self.ids = TimeIds(self.still.now)
+        self.aws = SmallAws(names=self.names, clock=self.still, machine=asl_of(standard()))
+        self.clients = self.aws.clients
+        sa.event.listen(self.engine, "commit", self._commits)
+
+    def _commits(self, connection: sa.Connection) -> None:
+        if connection.get_execution_options().get("mode") != "read":
+            self.aws.gate.pass_("before commit")
+
+    def _forward(self, sent: Any) -> None:
+        try:
+            self.aws.gate.pass_("after commit")
+            super()._forward(sent)
+        except Died:
+            # The web function dies while it forwards. Whoever asked is answered here all the same: it was committed.
+            if self.aws.gate.where != WEB:
+                raise
+
+
+class InSmall:
+    """Works an installation on AWS in small."""
+
+    def __init__(self, url: str) -> None:
+        self.system = SmallSystem(url)
+        self.aws = self.system.aws
+        self.gate = self.aws.gate
+        self.unworked: set[str] = set()
+        self.deaths: list[str] = []
+        self._receivers: dict[str, Receiver] = {}
+        self._relay: RelayRun | None = None
+        self.http: httpx.Client = TestClient(
+            web_app(self.system), base_url=ADDRESS, raise_server_exceptions=True, timeout=60
+        )
+
+    @contextmanager
+    def running(self) -> Iterator[InSmall]:
+        """As long as the block lasts."""
+        RelayRun(self.system)()  # brings the snapshot to where intake finds it
+        with self.http:
+            yield self
+        self.system.close()
+
+    @property
+    def database(self) -> SqlDatabase:
+        return self.system.database
+
+    def token(self, email: str) -> str:
+        with self.database.read() as work:
+            account = work.people.account_by_email(email)
+        assert account is not None, f"there is no account {email}"
+        return issue_token(account, self.system.secret)
+
+    def moments(self) -> Iterator[None]:
+        for _ in range(PATIENCE_MINUTES):
+            for _ in range(30):
+                self.work()
+                yield
+                self.system.still.pass_ms(MINUTE_MS // 30)
+            self.schedule()
+
+    def lets_time_pass(self, minutes: int) -> None:
+        """With the schedule and the functions at their work."""
+        for _ in range(minutes):
+            self.system.still.pass_ms(MINUTE_MS)
+            self.schedule()
+            self.work()
+
+    def work(self) -> None:
+        """Call functions until nothing more is due now."""
+        while self._called():
+            pass
+
+    def _called(self) -> bool:
+        called = False
+        for queue in QUEUES:
+            records = self.aws.receive(queue) if queue not in self.unworked else []
+            if records:
+                self._function(queue, records)
+                called = True
+        for run in self.aws.due():
+            self._update_status(run)
+            called = True
+        return called
+
+    def _function(self, queue: str, records: list[dict[str, Any]]) -> None:
+        if queue not in self._receivers:
+            self._receivers[queue] = receiver_of(self.system, queue, lease_ms=LEASE_MS)
+        with self._process(queue):
+            again = self._receivers[queue].work([delivery_of(record) for record in records])
+            self.gate.pass_("before sqs delete")
+            self.aws.delete(queue, {record["messageId"] for record in records} - set(again))
+            return
+        del self._receivers[queue]
+
+    def _update_status(self, run: Running) -> None:
+        token, tries = run.token, run.tries
+        with self._process("update-status"):
+            try:
+                arrivals_of(self.system).report(msgspec.convert(self.aws.payload(run), Arrival))
+            except Exception as error:  # noqa: BLE001 - as the service does
+                self.aws.failed(run, type(error).__name__)
+                return
+            if (run.token, run.tries) == (token, tries):
+                self.aws.returned(run)
+            return
+        self.aws.failed(run, "Lambda.Unknown")
+
+    def schedule(self) -> None:
+        """What runs every minute."""
+        self._relay = self._relay or RelayRun(self.system)
+        with self._process("relay"):
+            self._relay()
+            return
+        self._relay = None
+
+    @contextmanager
+    def _process(self, function: str) -> Iterator[None]:
+        """A function's process, which may die: then what it had open is gone with it, and the block ends."""
+        self.gate.where = function
+        try:
+            yield
+        except Died as died:
+            self.deaths.append(str(died))
+        finally:
+            self.gate.where = WEB
+
+    def mailbox(self) -> list[EmailMessage]:
+        return [message_from_bytes(mail, policy=policy.default) for mail in self.aws.mails]
+
+    def audit(self) -> list[dict[str, Any]]:
+        """The faults that the auditor finds."""
+        from dealerflow.adapters.database.audit.auditor import SqlAuditor
+
+        report = SqlAuditor(self.database, self.system.pipelines).audit()
+        found: list[dict[str, Any]] = json.loads(msgspec.json.encode(report.faults))
+        return found

@@ -1,0 +1,478 @@
+"""AWS in small: the calls that Dealerflow makes, answered in this process on a clock that stands still.
+
+It holds queues, topics, a bus, one state machine and intake's stores, and works functions one call at a time when told to.
+Every call passes a `Gate`, where a test can let the caller die before or after it. The functions are the real ones: only
+what stands behind boto3's clients is ours.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from io import BytesIO
+from itertools import count
+from types import SimpleNamespace
+from typing import Any
+
+from botocore.exceptions import ClientError, EndpointConnectionError
+
+from dealerflow.adapters.aws.names import TOPICS, Names
+from dealerflow.composition.testing import StillClock
+
+Json = dict[str, Any]
+
+WEB = "web"  # where a call is, unless a function says otherwise
+FIRST_RETRY_MS = 2_000
+MOST_RECEIVES = 1_000
+VISIBILITY_MS = 360_000
+
+
+class Died(BaseException):
+    """The process is gone: nothing catches it, and nothing more of it happens."""
+
+
+class Gate:
+    """Every call and commit passes here, twice. A test may stop the process at one of them, once."""
+
+    def __init__(self) -> None:
+        self.passed: list[str] = []
+        self.dies_at: str | None = None
+        self.spares = 0  # so often who comes by there lives
+        self.away: set[str] = set()
+        self.where = WEB
+
+    def pass_(self, point: str) -> None:
+        """Note that somebody comes by; who dies here does not return. Only one dies."""
+        here = f"{self.where}: {point}"
+        self.passed.append(here)
+        if here != self.dies_at:
+            return
+        if self.spares:
+            self.spares -= 1
+            return
+        self.dies_at = None
+        raise Died(here)
+
+    @contextmanager
+    def around(self, what: str) -> Iterator[None]:
+        """Both sides of a call."""
+        if what.split(maxsplit=1)[0] in self.away:
+            raise EndpointConnectionError(endpoint_url=what)
+        self.pass_(f"before {what}")
+        yield
+        self.pass_(f"after {what}")
+
+
+@dataclass
+class Sent:
+    """A message in a queue."""
+
+    id: str
+    body: str
+    group: str = ""
+    visible_at: int = 0
+    received: int = 0
+    receipt: str = ""
+    sent_at: int = 0
+    came_from: str = ""
+
+
+@dataclass
+class Running:
+    """An execution: where it stands, what it carries, and the token it waits with."""
+
+    arn: str
+    data: Json
+    started: str
+    at: str = ""
+    entered: str = ""
+    token: str | None = None
+    invoke_at: int | None = None
+    tries: int = 0
+    status: str = "RUNNING"
+
+
+def _refused(code: str, operation: str) -> ClientError:
+    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+
+
+class _Exceptions:
+    """What a client's `exceptions` has: classes by error code."""
+
+    ClientError = ClientError
+
+    def __init__(self, *codes: str) -> None:
+        for code in codes:
+            setattr(self, code, type(code, (ClientError,), {}))
+
+    def refuse(self, code: str, operation: str) -> ClientError:
+        """An error of this class."""
+        error: ClientError = getattr(self, code)({"Error": {"Code": code, "Message": code}}, operation)
+        return error
+
+
+@dataclass
+class SmallAws:
+    """All services at once, by the names of one stack."""
+
+    names: Names
+    clock: StillClock
+    machine: Json
+    gate: Gate = field(default_factory=Gate)
+    queues: dict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
+    bus: list[Json] = field(default_factory=list)
+    published: list[tuple[str, str]] = field(default_factory=list)
+    executions: dict[str, Running] = field(default_factory=dict)
+    objects: dict[str, Json] = field(default_factory=dict)
+    items: dict[str, Json] = field(default_factory=dict)
+    mails: list[bytes] = field(default_factory=list)
+    lambdas: dict[str, Callable[[Json], Any]] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        self._numbers = count(1)
+        self.clients: Any = SimpleNamespace(
+            sqs=_Sqs(self),
+            sns=_Sns(self),
+            events=_Events(self),
+            step_functions=_StepFunctions(self),
+            dynamodb=_DynamoDb(self),
+            s3=_S3(self),
+            ses=_Ses(self),
+            functions=_Lambda(self),
+        )
+
+    def number(self) -> int:
+        """The next one."""
+        return next(self._numbers)
+
+    def put(self, url: str, body: str, group: str = "") -> None:
+        """Into the queue with this URL."""
+        now = self.clock.now()
+        sent = Sent(id=f"m{self.number()}", body=body, group=group, visible_at=now, sent_at=now)
+        self.queues[url].append(sent)
+
+    def receive(self, queue: str, most: int = 10) -> list[Json]:
+        """What a function of this queue is given now, as an event's records."""
+        url = self.names.queue_url(queue)
+        now, given = self.clock.now(), []
+        for sent in [one for one in self.queues[url] if one.visible_at <= now][:most]:
+            if sent.received >= MOST_RECEIVES:
+                self.queues[url].remove(sent)
+                sent.came_from = self.names.queue_arn(queue)
+                self.queues[self.names.dead_queue_url(queue)].append(sent)
+                continue
+            sent.received += 1
+            sent.receipt = f"r{self.number()}"
+            sent.visible_at = now + VISIBILITY_MS
+            given.append(
+                {
+                    "messageId": sent.id,
+                    "receiptHandle": sent.receipt,
+                    "body": sent.body,
+                    "attributes": {"ApproximateReceiveCount": str(sent.received)},
+                }
+            )
+        return given
+
+    def delete(self, queue: str, ids: set[str]) -> None:
+        """A function is done with these."""
+        url = self.names.queue_url(queue)
+        self.queues[url] = [sent for sent in self.queues[url] if sent.id not in ids]
+
+    def waiting(self) -> list[str]:
+        """What still lies in a queue that is no dead-letter queue."""
+        return [url for url, sent in self.queues.items() if sent and not url.endswith("-dead")]
+
+    # --- the state machine ---
+
+    def enter(self, run: Running, state: str) -> None:
+        """Go on from this state as far as it goes by itself."""
+        definition = self.machine["States"][state]
+        run.at = state
+        if definition["Type"] == "Choice":
+            self.enter(run, _chosen(definition, run.data))
+        elif definition["Type"] == "Task":
+            run.entered = f"entered {self.number()}"
+            run.tries = 0
+            self._invoke(run, self.clock.now())
+        else:
+            run.status = {"Succeed": "SUCCEEDED", "Fail": "FAILED"}[definition["Type"]]
+
+    def _invoke(self, run: Running, at: int) -> None:
+        waits = self.machine["States"][run.at]["Resource"].endswith("waitForTaskToken")
+        run.token = f"token {self.number()}" if waits else None
+        run.invoke_at = at
+
+    def due(self) -> list[Running]:
+        """Executions whose task is to be called now."""
+        now = self.clock.now()
+        return [
+            run
+            for run in self.executions.values()
+            if run.status == "RUNNING" and run.invoke_at is not None and run.invoke_at <= now
+        ]
+
+    def payload(self, run: Running) -> Json:
+        """What the task's function is told."""
+        context = {
+            "Execution": {"Id": run.arn, "StartTime": run.started},
+            "State": {"EnteredTime": run.entered},
+            "Task": {"Token": run.token},
+        }
+        return {
+            name.removesuffix(".$"): _looked_up(value, run.data, context) if name.endswith(".$") else value
+            for name, value in self.machine["States"][run.at]["Parameters"]["Payload"].items()
+        }
+
+    def returned(self, run: Running) -> None:
+        """The task's function ended well."""
+        run.invoke_at = None
+        if run.token is None and run.status == "RUNNING":
+            run.status = "SUCCEEDED"
+
+    def failed(self, run: Running, error: str) -> None:
+        """The task failed: caught, or tried again with a new token."""
+        definition = self.machine["States"][run.at]
+        for catcher in definition.get("Catch", ()):
+            if error in catcher["ErrorEquals"]:
+                run.token = run.invoke_at = None
+                self.enter(run, catcher["Next"])
+                return
+        run.tries += 1
+        self._invoke(run, self.clock.now() + FIRST_RETRY_MS)
+
+
+def _chosen(definition: Json, data: Json) -> str:
+    for choice in definition["Choices"]:
+        if _looked_up(choice["Variable"], data, {}) == choice["StringEquals"]:
+            return str(choice["Next"])
+    return str(definition["Default"])
+
+
+def _looked_up(path: str, data: Json, context: Json) -> Any:
+    found: Any = context if path.startswith("$$.") else data
+    for name in path.lstrip("$").lstrip(".").split("."):
+        found = found[name] if name else found
+    return found
+
+
+class _Sqs:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+        self.exceptions = _Exceptions("QueueDoesNotExist")
+
+    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str = "", **_: Any) -> Json:
+        with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
+            self._aws.put(QueueUrl, MessageBody, MessageGroupId)
+        return {}
+
+    def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
+        with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
+            for entry in Entries:
+                self._aws.put(QueueUrl, entry["MessageBody"], entry.get("MessageGroupId", ""))
+        return {}
+
+    def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
+        with self._aws.gate.around("sqs visibility"):
+            for sent in self._aws.queues[QueueUrl]:
+                if sent.receipt == ReceiptHandle:
+                    sent.visible_at = self._aws.clock.now() + VisibilityTimeout * 1000
+
+    def receive_message(
+        self, *, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any
+    ) -> Json:
+        now = self._aws.clock.now()
+        with self._aws.gate.around("sqs receive"):
+            found = [sent for sent in self._aws.queues[QueueUrl] if sent.visible_at <= now]
+            given = found[:MaxNumberOfMessages]
+            for sent in given:
+                sent.receipt, sent.visible_at = f"r{self._aws.number()}", now + VisibilityTimeout * 1000
+        return {
+            "Messages": [
+                {
+                    "MessageId": sent.id,
+                    "ReceiptHandle": sent.receipt,
+                    "Body": sent.body,
+                    "Attributes": {"SentTimestamp": str(sent.sent_at)}
+                    | ({"DeadLetterQueueSourceArn": sent.came_from} if sent.came_from else {}),
+                }
+                for sent in given
+            ]
+        }
+
+    def delete_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
+        receipts = {entry["ReceiptHandle"] for entry in Entries}
+        with self._aws.gate.around("sqs delete"):
+            lying = self._aws.queues[QueueUrl]
+            self._aws.queues[QueueUrl] = [sent for sent in lying if sent.receipt not in receipts]
+        return {}
+
+    def change_message_visibility_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
+        for entry in Entries:
+            self.change_message_visibility(
+                QueueUrl=QueueUrl,
+                ReceiptHandle=entry["ReceiptHandle"],
+                VisibilityTimeout=entry["VisibilityTimeout"],
+            )
+        return {}
+
+    def get_queue_attributes(self, *, QueueUrl: str, **_: Any) -> Json:
+        now = self._aws.clock.now()
+        lying = self._aws.queues[QueueUrl]
+        visible = sum(sent.visible_at <= now for sent in lying)
+        return {
+            "Attributes": {
+                "ApproximateNumberOfMessages": str(visible),
+                "ApproximateNumberOfMessagesNotVisible": str(len(lying) - visible),
+                "ApproximateNumberOfMessagesDelayed": "0",
+            }
+        }
+
+
+class _Sns:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+
+    def publish_batch(self, *, TopicArn: str, PublishBatchRequestEntries: list[Json]) -> Json:
+        topic = TopicArn.rsplit(":", 1)[1]
+        assert topic.removeprefix(f"{self._aws.names.stack}-") in TOPICS
+        with self._aws.gate.around(f"sns publish {topic}"):
+            for entry in PublishBatchRequestEntries:
+                self._aws.published.append((topic, entry["Message"]))
+                self._aws.put(
+                    self._aws.names.queue_url("notifications"),
+                    entry["Message"],
+                    entry.get("MessageGroupId", ""),
+                )
+        return {}
+
+
+class _Events:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+
+    def put_events(self, *, Entries: list[Json]) -> Json:
+        with self._aws.gate.around("events put"):
+            self._aws.bus += [json.loads(entry["Detail"]) for entry in Entries]
+        return {"Entries": [{"EventId": "e"} for _ in Entries]}
+
+
+class _StepFunctions:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+        self.exceptions = _Exceptions("ExecutionAlreadyExists", "ExecutionDoesNotExist")
+
+    def start_execution(self, *, stateMachineArn: str, name: str, input: str) -> Json:  # noqa: A002 - boto3's
+        arn = f"{stateMachineArn.replace(':stateMachine:', ':execution:')}:{name}"
+        with self._aws.gate.around("states start"):
+            if arn in self._aws.executions:
+                raise self.exceptions.refuse("ExecutionAlreadyExists", "StartExecution")
+            run = Running(arn=arn, data=json.loads(input), started=str(self._aws.clock.now()))
+            self._aws.executions[arn] = run
+            self._aws.enter(run, self._aws.machine["StartAt"])
+        return {"executionArn": arn}
+
+    def _waiting(self, token: str) -> Running:
+        for run in self._aws.executions.values():
+            if run.token == token and run.status == "RUNNING":
+                return run
+        raise _refused("TaskTimedOut", "SendTaskSuccess")
+
+    def send_task_success(self, *, taskToken: str, output: str) -> None:
+        with self._aws.gate.around("states tell"):
+            run = self._waiting(taskToken)
+            definition = self._aws.machine["States"][run.at]
+            run.token = run.invoke_at = None
+            run.data = json.loads(output)
+            self._aws.enter(run, definition["Next"])
+
+    def send_task_failure(self, *, taskToken: str, error: str, cause: str) -> None:
+        assert cause
+        with self._aws.gate.around("states refuse"):
+            self._aws.failed(self._waiting(taskToken), error)
+
+    def stop_execution(self, *, executionArn: str, cause: str) -> None:
+        assert cause
+        with self._aws.gate.around("states stop"):
+            if executionArn not in self._aws.executions:
+                raise self.exceptions.refuse("ExecutionDoesNotExist", "StopExecution")
+            run = self._aws.executions[executionArn]
+            if run.status == "RUNNING":
+                run.status, run.token, run.invoke_at = "ABORTED", None, None
+
+    def describe_execution(self, *, executionArn: str) -> Json:
+        with self._aws.gate.around("states describe"):
+            if executionArn not in self._aws.executions:
+                raise self.exceptions.refuse("ExecutionDoesNotExist", "DescribeExecution")
+            return {"status": self._aws.executions[executionArn].status}
+
+
+class _DynamoDb:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+        self.exceptions = _Exceptions("ConditionalCheckFailedException")
+
+    def get_item(self, *, Key: Json, **_: Any) -> Json:
+        with self._aws.gate.around("dynamodb get"):
+            found = self._aws.items.get(Key["id"]["S"])
+        return {"Item": found} if found else {}
+
+    def put_item(self, *, Item: Json, **_: Any) -> None:
+        with self._aws.gate.around("dynamodb put"):
+            key = Item["id"]["S"]
+            if key in self._aws.items:
+                refused = self.exceptions.refuse("ConditionalCheckFailedException", "PutItem")
+                refused.response["Item"] = self._aws.items[key]  # type: ignore[typeddict-unknown-key]
+                raise refused
+            self._aws.items[key] = Item
+
+    def update_item(self, *, Key: Json, **_: Any) -> None:
+        with self._aws.gate.around("dynamodb update"):
+            self._aws.items[Key["id"]["S"]].pop("message", None)
+
+
+class _S3:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+
+    def head_object(self, *, Key: str, **_: Any) -> Json:
+        if Key not in self._aws.objects:
+            raise _refused("404", "HeadObject")
+        return self._aws.objects[Key]
+
+    def get_object(self, *, Key: str, **_: Any) -> Json:
+        if Key not in self._aws.objects:
+            raise _refused("NoSuchKey", "GetObject")
+        return {**self._aws.objects[Key], "Body": BytesIO(self._aws.objects[Key]["Body"])}
+
+    def put_object(self, *, Key: str, Body: bytes, Metadata: Mapping[str, str], **_: Any) -> None:
+        self._aws.objects[Key] = {"Body": Body, "Metadata": dict(Metadata), "ETag": str(self._aws.number())}
+
+
+class _Ses:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+        self.exceptions = _Exceptions(
+            "MessageRejected",
+            "MailFromDomainNotVerifiedException",
+            "AccountSuspendedException",
+            "BadRequestException",
+        )
+
+    def send_email(self, *, Content: Json, **_: Any) -> Json:
+        with self._aws.gate.around("ses send"):
+            self._aws.mails.append(Content["Raw"]["Data"])
+        return {"MessageId": f"ses-{self._aws.number()}"}
+
+
+class _Lambda:
+    def __init__(self, aws: SmallAws) -> None:
+        self._aws = aws
+
+    def invoke(self, *, FunctionName: str, Payload: bytes) -> Json:
+        with self._aws.gate.around("lambda invoke"):
+            answer = self._aws.lambdas[FunctionName](json.loads(Payload))
+        return {"Payload": BytesIO(json.dumps(answer).encode())}
