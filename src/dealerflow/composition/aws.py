@@ -42,6 +42,8 @@ from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
 # What only some functions need is imported where it is made: each bundle holds only what its function uses.
 
 if TYPE_CHECKING:
+    from dealerflow.adapters.aws.dead_letters import Undertaker
+    from dealerflow.adapters.aws.queues import AwsQueues
     from dealerflow.application.access import PasswordHasher
     from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
 
@@ -65,6 +67,7 @@ class AwsSystem:
             partition=partition,
             own_queues=own_queues(settings.own_queues),
         )
+        self._event_sources = event_sources(settings.event_sources)
         self.clock: Clock = SystemClock()
         self.ids: Ids = TimeIds(self.clock.now)
         self._closing = ExitStack()
@@ -118,6 +121,28 @@ class AwsSystem:
             names=self.names,
         )
         return Relay(self.outbox, destinations, self.clock)
+
+    @cached_property
+    def store(self) -> AwsQueues:
+        """The queues as an operator sees and steers them."""
+        from dealerflow.adapters.aws.queues import AwsQueues
+
+        return AwsQueues(
+            self.engine,
+            sqs=on_demand(lambda: self.clients.sqs),
+            functions=on_demand(lambda: self.clients.functions),
+            names=self.names,
+            forward=self.relay.step,
+            consumers=self._event_sources,
+        )
+
+    @cached_property
+    def undertaker(self) -> Undertaker:
+        """Finds what SQS itself gave up."""
+        from dealerflow.adapters.aws.dead_letters import DeadLetterQueues, Undertaker
+
+        dead = DeadLetterQueues(on_demand(lambda: self.clients.sqs), self.names)
+        return Undertaker(self.engine, self.outbox, dead, self.clock)
 
     @cached_property
     def database(self) -> SqlDatabase:
@@ -264,6 +289,12 @@ def own_queues(text: str) -> dict[str, str]:
             )
         found[name.strip()] = url.strip()
     return found
+
+
+def event_sources(text: str) -> dict[str, str]:
+    """Queue → id of its event source mapping, from `queue=id,…`."""
+    pairs = (part.strip().partition("=") for part in text.split(",") if part.strip())
+    return {queue: mapping for queue, _, mapping in pairs}
 
 
 def random() -> float:

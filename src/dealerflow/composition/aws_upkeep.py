@@ -65,9 +65,10 @@ class RelayRun:
         self._upkeep = upkeep_of(system)
 
     def __call__(self) -> Relayed:
-        """Forward what is due, then look after intake. An outage is no failure: the next run is a minute away."""
+        """Forward what is due, look into the dead letters, look after intake. An outage is no failure: the next run is near."""
         try:
             forwarded = self._system.relay.step()
+            self._system.undertaker.step()
         except Outage as outage:
             log.warning("nothing can be forwarded now: %s", outage)
             return Relayed(forwarded=0, trouble=str(outage))
@@ -131,9 +132,6 @@ def _first_admin(system: AwsSystem, work: UnitOfWork, asked: Prepare) -> str:
 
 
 def _declare(system: AwsSystem, delivery_lines: set[str]) -> None:
-    from dealerflow.adapters.database.message_store import SqlMessageStore
-
-    store = SqlMessageStore(system.engine)
-    needed = {*queues.POLICIES, *map(queues.deliveries, delivery_lines)}
-    if missing := needed - set(store.queues()):
-        store.declare(sorted(missing))
+    needed = {*queues.POLICIES, *queues.OUTSIDE, *map(queues.deliveries, delivery_lines)}
+    if missing := needed - set(system.store.queues()):
+        system.store.declare(sorted(missing))

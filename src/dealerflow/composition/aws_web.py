@@ -14,7 +14,6 @@ from dealerflow.adapters.aws import logs
 from dealerflow.adapters.aws.intake import SqsSpool
 from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
 from dealerflow.adapters.database.mail_log import SqlMailLog
-from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.adapters.database.queries import SqlQueries
 from dealerflow.adapters.database.sessions import SqlAccess
 from dealerflow.adapters.security.passwords import random_id
@@ -51,7 +50,7 @@ def web_app(system: AwsSystem) -> ASGIApp:
         WebSystem(
             database=system.database,
             queries=SqlQueries(system.engine, system.clock, system.pipelines),
-            store=SqlMessageStore(system.engine),
+            store=system.store,
             mails=SqlMailLog(system.engine),
             access=access,
             links=system.links,

@@ -144,6 +144,14 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
             "sent to them is yours to work."
         ),
     ] = ""
+    event_sources: Annotated[
+        str,
+        Meta(
+            description="On AWS: `queue=id` separated by commas, the event source mappings that are switched off while a "
+            "queue is paused. The template gives them to the function that needs them; a person's rights suffice to "
+            "look them up."
+        ),
+    ] = ""
 
 
 def settings_of(data: Path, environment: Mapping[str, str], **given: object) -> Settings:
