@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import asyncio
 import base64
+import logging
 import os
 from collections.abc import Callable, Mapping
 from functools import cache
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from dealerflow.adapters.aws import logs
@@ -21,11 +23,13 @@ from dealerflow.application.links import Links
 from dealerflow.application.ports import Ids
 from dealerflow.application.snapshots import Snapshots
 from dealerflow.composition.settings import settings_of
-from dealerflow.domain.errors import DealerflowError, TooLarge
+from dealerflow.domain.errors import DealerflowError, TooLarge, Unavailable
 from dealerflow.domain.intake import MAX_ORDER_BYTES
 from dealerflow.web.problems import PROBLEM_JSON, ProblemAnswer, problem_of, unexpected_problem
 from dealerflow.web.security import Headers, security_headers
 from dealerflow.web.taking import PATH, Intake, headers_of, who
+
+log = logging.getLogger(__name__)
 
 JSON = "application/json"
 _NO_DATA = Path("/tmp")  # noqa: S108 - all that a function may write to; nothing of ours is kept there
@@ -43,18 +47,17 @@ class IntakeFunction:
         self._intake = intake
         self._snapshots = snapshots
         self._ids = ids
-        self._always = {"cache-control": "no-store", **_texts(security_headers(https=https))}
-        self._loop = asyncio.new_event_loop()
+        self._headers = {"cache-control": "no-store", **_texts(security_headers(https=https))}
 
     def answer(self, event: Mapping[str, Any]) -> dict[str, Any]:
         """The answer to one request; never raises."""
         try:
-            taken = self._loop.run_until_complete(self._take(event))
+            taken = asyncio.run(self._take(event))
         except DealerflowError as error:
-            return self._problem(problem_of(error, PATH))
+            return answer_of(problem_of(error, PATH), self._headers)
         except Exception as error:  # noqa: BLE001 - nothing stands around this that would answer for it
-            return self._problem(unexpected_problem(error, f"POST {PATH}", PATH, self._ids))
-        return self._answer(202, JSON, taken.answer, _texts(headers_of(taken)))
+            return answer_of(unexpected_problem(error, f"POST {PATH}", PATH, self._ids), self._headers)
+        return _answer(202, JSON, taken.answer, {**self._headers, **_texts(headers_of(taken))})
 
     async def _take(self, event: Mapping[str, Any]) -> Accepted:
         raw = _body(event)
@@ -67,13 +70,16 @@ class IntakeFunction:
         )
         return await self._intake.take(raw, key=key, caller=caller)
 
-    def _problem(self, problem: ProblemAnswer) -> dict[str, Any]:
-        own = {name.lower(): value for name, value in problem.headers.items()}
-        return self._answer(problem.status, PROBLEM_JSON, problem.body, own)
 
-    def _answer(self, status: int, media_type: str, body: bytes, own: Mapping[str, str]) -> dict[str, Any]:
-        headers = {**self._always, "content-type": media_type, **own}
-        return {"statusCode": status, "headers": headers, "body": body.decode(), "isBase64Encoded": False}
+def answer_of(problem: ProblemAnswer, headers: Mapping[str, str] = MappingProxyType({})) -> dict[str, Any]:
+    """A problem as an HTTP API wants it."""
+    own = {name.lower(): value for name, value in problem.headers.items()}
+    return _answer(problem.status, PROBLEM_JSON, problem.body, {**headers, **own})
+
+
+def _answer(status: int, media_type: str, body: bytes, headers: Mapping[str, str]) -> dict[str, Any]:
+    typed = {**headers, "content-type": media_type}
+    return {"statusCode": status, "headers": typed, "body": body.decode(), "isBase64Encoded": False}
 
 
 def _body(event: Mapping[str, Any]) -> bytes:
@@ -90,11 +96,16 @@ def takes_orders() -> LambdaHandler:
 
     @cache
     def function() -> IntakeFunction:
-        # Made at the first call, when what is wrong with it can be logged and tried again.
+        # Made at the first call, when what is wrong with it can be told and tried again.
         return of_environment(os.environ)
 
     def handler(event: dict[str, Any], _context: Any) -> dict[str, Any]:
-        return function().answer(event)
+        try:
+            taker = function()
+        except DealerflowError as error:
+            log.error("the function cannot begin: %s", error)  # noqa: TRY400 - it says all there is to say
+            return answer_of(problem_of(Unavailable("orders cannot be taken at the moment"), PATH))
+        return taker.answer(event)
 
     return handler
 
