@@ -1,45 +1,37 @@
-"""What the tests of the AWS mode share: an installation in small, over a real PostgreSQL."""
+"""What the tests on AWS share: bundles that are built once a session, and the stack, deployed."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.aws.in_small import InSmall
-from tests.postgres import PostgresServer
-from tests.stories import in_process as here
+from tests.aws.building import built
+from tests.aws.emulator import Emulator
+from tests.aws.small_installations import demo_database, new_small, small
 
-NewSmall = Callable[[], AbstractContextManager[InSmall]]
+__all__ = ["build", "demo_database", "emulator", "new_small", "outputs", "small"]
+
+STACK = "dealerflow"
+NO_DATABASE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"
 
 
 @pytest.fixture(scope="session")
-def demo_database(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
-    """A PostgreSQL database with demo data, to be copied."""
-    postgres.start()
-    database = postgres.create_database()
-    here.prepared(Path(tmp_path_factory.mktemp("small")) / "data", postgres.url(database))
-    return database
+def build() -> Path:
+    """What `sam build` made of the sources as they are."""
+    return built()
 
 
-@pytest.fixture
-def new_small(postgres: PostgresServer, demo_database: str) -> NewSmall:
-    """Makes an installation in small, as often as asked."""
-
-    @contextmanager
-    def make() -> Iterator[InSmall]:
-        copy = postgres.create_database(template=demo_database)
-        with InSmall(postgres.url(copy)).running() as installation:
-            yield installation
-        postgres.drop_database(copy)
-
-    return make
+@pytest.fixture(scope="session")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """An AWS for tests that only look at it."""
+    emulator = Emulator(tmp_path_factory.mktemp("emulator") / "log")
+    yield emulator
+    emulator.stop()
 
 
-@pytest.fixture
-def small(new_small: NewSmall) -> Iterator[InSmall]:
-    """One installation in small."""
-    with new_small() as installation:
-        yield installation
+@pytest.fixture(scope="session")
+def outputs(build: Path, emulator: Emulator) -> dict[str, str]:
+    """The outputs of the stack, deployed without a database."""
+    return emulator.deploy(STACK, build, {"DatabaseUrl": NO_DATABASE})
