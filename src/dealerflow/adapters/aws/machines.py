@@ -15,6 +15,7 @@ if TYPE_CHECKING:
 
 LONGEST_CAUSE = 32_000  # characters; the service takes 32,768
 _encode = msgspec.json.Encoder().encode
+_RUNS = ("RUNNING", "PENDING_REDRIVE")
 # What the service says of a token that is not, or no longer, waited for.
 _NOT_WAITED_FOR = ("TaskDoesNotExist", "TaskTimedOut", "InvalidToken")
 
@@ -60,6 +61,15 @@ class StepFunctions:
                 self._client.stop_execution(executionArn=execution, cause=reason)
             except self._client.exceptions.ExecutionDoesNotExist:
                 return
+
+    def ended(self, execution: str) -> str | None:
+        """See `application.following.ExecutionStatuses`."""
+        with aws_calls("Step Functions"):
+            try:
+                status = self._client.describe_execution(executionArn=execution)["status"]
+            except self._client.exceptions.ExecutionDoesNotExist:
+                return "not known any more"
+        return None if status in _RUNS else status
 
     def refuse(self, token: str, error: str, cause: str) -> None:
         """Let the task that waits with this token fail with this error; nothing if none does."""

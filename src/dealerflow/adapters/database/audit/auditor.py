@@ -12,16 +12,27 @@ from msgspec.structs import replace
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.audit.due import Due, everything_due, key_of
+from dealerflow.adapters.database.audit.following import to_be_judged
 from dealerflow.adapters.database.audit.laws import LAWS
-from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.unit_of_work import SqlDatabase, SqlUnitOfWork
 from dealerflow.application import queues
 from dealerflow.application.audit import AuditReport, Finding
+from dealerflow.application.following import (
+    FOLLOWED,
+    ExecutionStatuses,
+    Followed,
+    Verdict,
+    Wrong,
+    judge,
+    judge_ended,
+)
 from dealerflow.application.ports import SpoolReader
 from dealerflow.application.work import Pipelines
-from dealerflow.domain.messages import AnyMessage, PlaceOrder
+from dealerflow.domain.errors import Outage
+from dealerflow.domain.messages import AnyMessage, PlaceOrder, StartExecution
 
 _SPOOL_BATCH = 1_000
+_MOST_ASKED = 500  # executions in one audit, a call each; the next one asks on
 _ACCEPTED = "every accepted order has its row"
 _DEAD = "nothing is in the dead letters"
 
@@ -30,24 +41,41 @@ _decoder = msgspec.json.Decoder(AnyMessage)
 
 
 class SqlAuditor:
-    """Implements `application.audit.Auditor`. `spool` None: intake has no spool here."""
+    """Implements `application.audit.Auditor`. `spool` None: intake has no spool here. `machines` None: no state machines
+    outside follow the orders.
+    """
 
-    def __init__(self, database: SqlDatabase, pipelines: Pipelines, spool: SpoolReader | None = None) -> None:
+    def __init__(
+        self,
+        database: SqlDatabase,
+        pipelines: Pipelines,
+        spool: SpoolReader | None = None,
+        machines: ExecutionStatuses | None = None,
+    ) -> None:
         self._database = database
         self._pipelines = pipelines
         self._spool = spool
+        self._machines = machines
 
     def audit(self, *, repair: bool = False) -> AuditReport:
         accepted = dict(self._spooled())
-        with transaction(self._database.engine, "read") as connection:
+        unsure: list[Followed] = []
+        with self._database.read() as work:
+            connection = work.connection
             audit = _Audit(connection)
             audit.accepted_orders(accepted, self._spool.spool if self._spool else "")
             audit.due_work()
             for law in LAWS:
                 audit.faults.extend((finding, None) for finding in law(connection, self._pipelines))
+            if self._machines is not None:
+                unsure = audit.followed(self._pipelines, work.clock.now())
             audit.dead_letters()
+        # Only now: a call to the outside must not hold a view of the whole database open.
+        for one in unsure[:_MOST_ASKED]:
+            audit.follows(one, self._asked(one))
+        audit.pending[FOLLOWED] += len(unsure[_MOST_ASKED:])
         faults = [self._repaired(*fault) if repair else fault[0] for fault in audit.faults]
-        return AuditReport(faults=tuple(faults), pending=dict(audit.pending), checked=audit.checked)
+        return AuditReport(faults=tuple(faults), pending=dict(+audit.pending), checked=audit.checked)
 
     def _spooled(self) -> Iterator[tuple[str, int]]:
         """(order id, position) of what is still in the spool."""
@@ -57,6 +85,14 @@ class SqlAuditor:
                 if isinstance(spooled.message, PlaceOrder):
                     yield spooled.message.new.id, spooled.position
             after = batch[-1].position
+
+    def _asked(self, one: Followed) -> Verdict:
+        if self._machines is None or one.execution is None:
+            return "sound"
+        try:
+            return judge_ended(self._machines.ended(one.execution.arn))
+        except Outage:  # then nobody can have told it the decision either
+            return "pending"
 
     def _repaired(self, finding: Finding, repair: Repair | None) -> Finding:
         if repair is None:
@@ -138,6 +174,27 @@ class _Audit:
                 )
                 self.faults.append((finding, _resend(due) if due.repairable else _give_back(due)))
 
+    def followed(self, pipelines: Pipelines, now: int) -> list[Followed]:
+        """Each open order has a state machine outside; those of which only the service knows."""
+        unsure = []
+        for one in to_be_judged(self._connection, pipelines, now):
+            if self._on_its_way(key_of(StartExecution(order=one.order, step=one.step)), FOLLOWED, one.order):
+                continue
+            verdict = judge(one, now)
+            if verdict == "ask":
+                unsure.append(one)
+            else:
+                self.follows(one, verdict)
+        return unsure
+
+    def follows(self, one: Followed, verdict: Verdict) -> None:
+        """Note the verdict."""
+        if verdict == "pending":
+            self.pending[FOLLOWED] += 1
+        elif isinstance(verdict, Wrong):
+            finding = Finding(check=FOLLOWED, subject=one.order, detail=verdict.detail, repairable=True)
+            self.faults.append((finding, _start_anew(one)))
+
     def dead_letters(self) -> None:
         """Whatever else died."""
         m = t.messages.c
@@ -164,6 +221,17 @@ def _key(row: sa.Row[Any]) -> tuple[str, ...] | None:
 def _resend(due: Due) -> Repair:
     def repair(work: SqlUnitOfWork) -> None:
         work.send(due.queue, due.message, group=due.group, order=due.order)
+
+    return repair
+
+
+def _start_anew(one: Followed) -> Repair:
+    """Another execution, which begins where the order stands; if it has moved meanwhile, its own follows it."""
+
+    def repair(work: SqlUnitOfWork) -> None:
+        order = work.orders.get(one.order, lock=True)
+        if order.step == one.step:
+            work.executions.begin(order)
 
     return repair
 
