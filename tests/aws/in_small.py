@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
@@ -15,9 +14,11 @@ import msgspec
 import sqlalchemy as sa
 from litestar.testing import TestClient
 
+from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.names import QUEUES
 from dealerflow.adapters.aws.receiver import Receiver
 from dealerflow.adapters.clock import SystemClock, TimeIds
+from dealerflow.adapters.database.audit.auditor import SqlAuditor
 from dealerflow.adapters.database.unit_of_work import SqlDatabase
 from dealerflow.application.access import issue_token
 from dealerflow.application.executions import Arrival
@@ -51,7 +52,7 @@ class SmallSystem(AwsSystem):
             stack="small",
             account=ACCOUNT,
         )
-        super().__init__(settings, None, region="eu-west-1")  # type: ignore[arg-type] - the clients come below
+        super().__init__(settings, Clients("eu-west-1"), region="eu-west-1")
         # Today, because the command line goes by the machine's clock.
         self.still = self.clock = StillClock(SystemClock().now())
         self.ids = TimeIds(self.still.now)
@@ -81,7 +82,6 @@ class InSmall:
         self.aws = self.system.aws
         self.gate = self.aws.gate
         self.unworked: set[str] = set()
-        self.deaths: list[str] = []
         self._receivers: dict[str, Receiver] = {}
         self._relay: RelayRun | None = None
         self.http: httpx.Client = TestClient(
@@ -114,9 +114,8 @@ class InSmall:
                 self.system.still.pass_ms(MINUTE_MS // 30)
             self.schedule()
 
-    def lets_time_pass(self, minutes: int) -> None:
-        """With the schedule and the functions at their work."""
-        for _ in range(minutes):
+    def lets_time_pass(self, seconds: float) -> None:
+        for _ in range(round(seconds / 60)):
             self.system.still.pass_ms(MINUTE_MS)
             self.schedule()
             self.work()
@@ -141,52 +140,53 @@ class InSmall:
     def _function(self, queue: str, records: list[dict[str, Any]]) -> None:
         if queue not in self._receivers:
             self._receivers[queue] = receiver_of(self.system, queue, lease_ms=LEASE_MS)
-        with self._process(queue):
-            again = self._receivers[queue].work([delivery_of(record) for record in records])
+        receiver = self._receivers[queue]
+
+        def call() -> None:
+            again = receiver.work([delivery_of(record) for record in records])
             self.gate.pass_("before sqs delete")
             self.aws.delete(queue, {record["messageId"] for record in records} - set(again))
-            return
-        del self._receivers[queue]
+
+        if not self._survives(queue, call):
+            del self._receivers[queue]
 
     def _update_status(self, run: Running) -> None:
         token, tries = run.token, run.tries
-        with self._process("update-status"):
+
+        def call() -> None:
             try:
                 arrivals_of(self.system).report(msgspec.convert(self.aws.payload(run), Arrival))
             except Exception as error:  # noqa: BLE001 - as the service does
                 self.aws.failed(run, type(error).__name__)
-                return
-            if (run.token, run.tries) == (token, tries):
-                self.aws.returned(run)
-            return
-        self.aws.failed(run, "Lambda.Unknown")
+            else:
+                if (run.token, run.tries) == (token, tries):
+                    self.aws.returned(run)
+
+        if not self._survives("update-status", call):
+            self.aws.failed(run, "Lambda.Unknown")
 
     def schedule(self) -> None:
         """What runs every minute."""
-        self._relay = self._relay or RelayRun(self.system)
-        with self._process("relay"):
-            self._relay()
-            return
-        self._relay = None
+        relay = self._relay = self._relay or RelayRun(self.system)
+        if not self._survives("relay", relay):
+            self._relay = None
 
-    @contextmanager
-    def _process(self, function: str) -> Iterator[None]:
-        """A function's process, which may die: then what it had open is gone with it, and the block ends."""
+    def _survives(self, function: str, call: Callable[[], object]) -> bool:
+        """Call a function; False if its process died. Then what it had open is gone with it."""
         self.gate.where = function
         try:
-            yield
-        except Died as died:
-            self.deaths.append(str(died))
+            call()
+        except Died:
+            return False
         finally:
             self.gate.where = WEB
+        return True
 
     def mailbox(self) -> list[EmailMessage]:
         return [message_from_bytes(mail, policy=policy.default) for mail in self.aws.mails]
 
-    def audit(self) -> list[dict[str, Any]]:
-        """The faults that the auditor finds."""
-        from dealerflow.adapters.database.audit.auditor import SqlAuditor
-
-        report = SqlAuditor(self.database, self.system.pipelines).audit()
-        found: list[dict[str, Any]] = json.loads(msgspec.json.encode(report.faults))
-        return found
+    def command(self, *arguments: str, fails: bool = False) -> str:
+        """The audit only; the emulator has a real command line beside it."""
+        assert arguments == ("audit", "--json"), arguments
+        assert not fails
+        return msgspec.json.encode(SqlAuditor(self.database, self.system.pipelines).audit()).decode()

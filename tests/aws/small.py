@@ -17,7 +17,8 @@ from itertools import count
 from types import SimpleNamespace
 from typing import Any
 
-from botocore.exceptions import ClientError, EndpointConnectionError
+from botocore.exceptions import ClientError as ClientException
+from botocore.exceptions import EndpointConnectionError
 
 from dealerflow.adapters.aws.names import TOPICS, Names
 from dealerflow.composition.testing import StillClock
@@ -40,9 +41,14 @@ class Gate:
     def __init__(self) -> None:
         self.passed: list[str] = []
         self.dies_at: str | None = None
+        self.deaths: list[str] = []
         self.spares = 0  # so often who comes by there lives
         self.away: set[str] = set()
         self.where = WEB
+
+    def kill_at(self, point: str, *, time: int = 1) -> None:
+        """Let the one die who comes by this point for the so-and-so-many-th time."""
+        self.dies_at, self.spares = point, time - 1
 
     def pass_(self, point: str) -> None:
         """Note that somebody comes by; who dies here does not return. Only one dies."""
@@ -54,6 +60,7 @@ class Gate:
             self.spares -= 1
             return
         self.dies_at = None
+        self.deaths.append(here)
         raise Died(here)
 
     @contextmanager
@@ -95,22 +102,22 @@ class Running:
     status: str = "RUNNING"
 
 
-def _refused(code: str, operation: str) -> ClientError:
-    return ClientError({"Error": {"Code": code, "Message": code}}, operation)
+def _refused(code: str, operation: str) -> ClientException:
+    return ClientException({"Error": {"Code": code, "Message": code}}, operation)
 
 
 class _Exceptions:
     """What a client's `exceptions` has: classes by error code."""
 
-    ClientError = ClientError
+    ClientError: type[ClientException] = ClientException
 
     def __init__(self, *codes: str) -> None:
         for code in codes:
-            setattr(self, code, type(code, (ClientError,), {}))
+            setattr(self, code, type(code, (ClientException,), {}))
 
-    def refuse(self, code: str, operation: str) -> ClientError:
+    def refuse(self, code: str, operation: str) -> ClientException:
         """An error of this class."""
-        error: ClientError = getattr(self, code)({"Error": {"Code": code, "Message": code}}, operation)
+        error: ClientException = getattr(self, code)({"Error": {"Code": code, "Message": code}}, operation)
         return error
 
 

@@ -11,14 +11,14 @@ from collections import Counter
 
 import pytest
 
-from tests.aws.conftest import NewSmall
 from tests.aws.in_small import InSmall
 from tests.aws.small import WEB
-from tests.stories.driver import Dealerflow, Order
+from tests.aws.small_installations import NewSmall
+from tests.stories.driver import Order, People
 from tests.stories.ledger import ledgers
 from tests.stories.usual_way import take
 
-LONGER_THAN_A_VISIBILITY_TIME = 15  # minutes
+LONGER_THAN_A_VISIBILITY_TIME = 15 * 60  # seconds
 SHARES = 4  # so that several test processes can go through the points
 # Nothing has happened there yet, and whoever asked is told so.
 NOTHING_HAPPENED = (
@@ -28,9 +28,9 @@ NOTHING_HAPPENED = (
 )
 
 
-def a_whole_life(small: InSmall) -> tuple[Dealerflow, Order]:
+def a_whole_life(small: InSmall) -> tuple[People, Order]:
     """A car that fails its quality check once, gets all its papers, and is handed over."""
-    dealerflow = Dealerflow(small)  # type: ignore[arg-type] - it needs no command line here
+    dealerflow = People(small)
     order = dealerflow.customer.orders("northside").reaches("order_placed")
     take(dealerflow, "quality_check", order)
     dealerflow.quality.decides(order, "fail", defects=["paint"])
@@ -40,11 +40,11 @@ def a_whole_life(small: InSmall) -> tuple[Dealerflow, Order]:
     return dealerflow, order
 
 
-def verdict(small: InSmall, dealerflow: Dealerflow) -> tuple[str, Counter[str], list[object]]:
+def verdict(small: InSmall, dealerflow: People) -> tuple[str, Counter[str], list[object]]:
     """What must be the same however it came about: ledgers, letters, and what the auditor finds."""
     small.lets_time_pass(LONGER_THAN_A_VISIBILITY_TIME)
     logged = Counter(mail["template"] for mail in dealerflow.mails())
-    return ledgers(dealerflow), logged, [*small.audit(), *small.aws.waiting()]
+    return ledgers(dealerflow), logged, [*dealerflow.audit(), *small.aws.waiting()]
 
 
 @pytest.fixture
@@ -68,9 +68,9 @@ def test_a_death_at_any_point_changes_nothing(
     chosen = numbered if os.environ.get("DEALERFLOW_CRASH_POINTS") == "all" else _one_of_each(numbered)
     for point, time in chosen[share::SHARES]:
         with new_small() as small:
-            small.gate.dies_at, small.gate.spares = point, time - 1
-            dealerflow, order = a_whole_life(small)
-            assert small.gate.dies_at is None, f"nobody came by {point} for the {time}th time"
+            small.gate.kill_at(point, time=time)
+            dealerflow, _ = a_whole_life(small)
+            assert small.gate.deaths == [point], "nobody came by"
             assert verdict(small, dealerflow) == expected, point
             left = Counter(mail["Message-ID"] for mail in small.mailbox())
             # Only where the mail was handed over and the note of it was not may it be sent again, as the same message.

@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.stories.driver import Dealerflow, Json
+from tests.stories.driver import People, Json
 
 KEPT = Path(__file__).parent / "ledgers"
 KEEP = "DEALERFLOW_KEEP_LEDGERS"
@@ -37,7 +37,7 @@ def ledger(events: list[Json], names: dict[str, str]) -> str:
     return "\n".join(line for move, others in stays for line in (move, *sorted(others)))
 
 
-def ledgers(dealerflow: Dealerflow) -> str:
+def ledgers(dealerflow: People) -> str:
     """The ledgers of all orders. Those that are alike are shown once, with how many there are."""
     of_order: dict[str, list[Json]] = {}
     for event in dealerflow.events():
@@ -48,7 +48,7 @@ def ledgers(dealerflow: Dealerflow) -> str:
     return "".join(f"{_how_many(n)}\n{text}\n\n" for text, n in sorted(alike.items()))
 
 
-def check_ledgers(dealerflow: Dealerflow, story: str) -> None:
+def check_ledgers(dealerflow: People, story: str) -> None:
     """Compare the story's ledgers with those that are kept."""
     file = KEPT / f"{story}.txt"
     found = ledgers(dealerflow)

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.stories.driver import Dealerflow, Order
+from tests.stories.driver import People, Order
 
 MOST_ACTS = 12  # from the order page to the keys there are nine, two of them payments
 
-Act = Callable[[Dealerflow, Order, str], None]
+Act = Callable[[People, Order, str], None]
 
 
-def take(dealerflow: Dealerflow, state: str, *orders: Order, line: str = "A") -> None:
+def take(dealerflow: People, state: str, *orders: Order, line: str = "A") -> None:
     """Let people do what is usual until each order is in this state; what is due is paid. Cars are built on this line."""
     for _ in range(MOST_ACTS):
         dealerflow.settles()
@@ -23,34 +23,34 @@ def take(dealerflow: Dealerflow, state: str, *orders: Order, line: str = "A") ->
     raise AssertionError(f"not every order reached {state}: {[order.state for order in orders]}")
 
 
-def _accept(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _accept(dealerflow: People, order: Order, line: str) -> None:
     dealerflow.dealer_of(order).decides(order, "accept")
 
 
-def _start(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _start(dealerflow: People, order: Order, line: str) -> None:
     if _is_due(order, "production"):
         order.customer.pays(order)
     else:
         dealerflow.production.decides(order, "start_production", line=line)
 
 
-def _finish(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _finish(dealerflow: People, order: Order, line: str) -> None:
     dealerflow.line_lead(order.for_staff["line"]).decides(order, "finish")
 
 
-def _pass(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _pass(dealerflow: People, order: Order, line: str) -> None:
     dealerflow.quality.decides(order, "pass")
 
 
-def _load(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _load(dealerflow: People, order: Order, line: str) -> None:
     dealerflow.delivery.sends_off(dealerflow.delivery.loads(order))
 
 
-def _receive(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _receive(dealerflow: People, order: Order, line: str) -> None:
     dealerflow.dealer_of(order).decides(order, "receive", condition="ok")
 
 
-def _hand_over(dealerflow: Dealerflow, order: Order, line: str) -> None:
+def _hand_over(dealerflow: People, order: Order, line: str) -> None:
     if _is_due(order, "handover"):
         order.customer.pays(order)
     else:

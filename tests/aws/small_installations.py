@@ -1,0 +1,45 @@
+"""Installations in small, over a real PostgreSQL."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.aws.in_small import InSmall
+from tests.postgres import PostgresServer
+from tests.stories import in_process as here
+
+NewSmall = Callable[[], AbstractContextManager[InSmall]]
+
+
+@pytest.fixture(scope="session")
+def demo_database(postgres: PostgresServer, tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A PostgreSQL database with demo data, to be copied."""
+    postgres.start()
+    database = postgres.create_database()
+    here.prepared(Path(tmp_path_factory.mktemp("small")) / "data", postgres.url(database))
+    return database
+
+
+@pytest.fixture
+def new_small(postgres: PostgresServer, demo_database: str) -> NewSmall:
+    """Makes an installation in small, as often as asked."""
+
+    @contextmanager
+    def make() -> Iterator[InSmall]:
+        copy = postgres.create_database(template=demo_database)
+        with InSmall(postgres.url(copy)).running() as installation:
+            yield installation
+        postgres.drop_database(copy)
+
+    return make
+
+
+@pytest.fixture
+def small(new_small: NewSmall) -> Iterator[InSmall]:
+    """One installation in small."""
+    with new_small() as installation:
+        yield installation
