@@ -45,6 +45,7 @@ if TYPE_CHECKING:
     from dealerflow.adapters.aws.dead_letters import Undertaker
     from dealerflow.adapters.aws.queues import AwsQueues
     from dealerflow.application.access import PasswordHasher
+    from dealerflow.application.audit import Auditor
     from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
 
 TOLD_AGAIN_MS = (
@@ -143,6 +144,13 @@ class AwsSystem:
 
         dead = DeadLetterQueues(on_demand(lambda: self.clients.sqs), self.names)
         return Undertaker(self.engine, self.outbox, dead, self.clock)
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        """Reconciles what was accepted with what was done."""
+        from dealerflow.adapters.database.audit.auditor import SqlAuditor
+
+        return SqlAuditor(self.database, self.pipelines, machines=self.machines)
 
     @cached_property
     def database(self) -> SqlDatabase:

@@ -13,13 +13,14 @@ from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
 from dealerflow.adapters.database.sessions import SqlAccess
 from dealerflow.application import queues
 from dealerflow.application.access import Access
+from dealerflow.application.audit import AuditReport
 from dealerflow.application.import_files import Rows
 from dealerflow.application.reference import standard_data
 from dealerflow.application.reference_files import put_accounts
 from dealerflow.application.upkeep import Upkeep
 from dealerflow.application.work import UnitOfWork
 from dealerflow.composition.aws import AwsSystem
-from dealerflow.domain.errors import Invalid, Outage
+from dealerflow.domain.errors import DealerflowError, Invalid, Outage
 from dealerflow.domain.intake import Snapshot
 
 log = logging.getLogger(__name__)
@@ -74,6 +75,21 @@ class RelayRun:
             return Relayed(forwarded=0, trouble=str(outage))
         self._upkeep.step()
         return Relayed(forwarded=forwarded, trouble=self._upkeep.database_trouble)
+
+
+class SomethingIsWrong(DealerflowError):
+    """What the audit found; each fault stands in the log."""
+
+
+def audit(system: AwsSystem, *, repair: bool = False) -> AuditReport:
+    """Compare what was promised with what was done. Raises SomethingIsWrong, which its alarm sees; and Outage."""
+    report = system.auditor.audit(repair=repair)
+    wrong = [fault for fault in report.faults if not fault.repaired]
+    for fault in wrong:
+        log.error("%s: %s: %s", fault.check, fault.subject, fault.detail)
+    if wrong:
+        raise SomethingIsWrong(f"{len(wrong)} things are not as they must be; the log names them")
+    return report
 
 
 class Prepare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=True):
