@@ -74,6 +74,12 @@ def web_app(system: AwsSystem) -> ASGIApp:
     return _Fresh(app, intake, snapshots)
 
 
+def behind_http_api(app: ASGIApp) -> LambdaHandler:
+    """The application as a function that answers an HTTP API."""
+    # Lifespan is of no use: Lambda never says that it ends, and nothing runs between requests.
+    return Mangum(app, lifespan="off", text_mime_types=TEXTS)  # type: ignore[arg-type]
+
+
 class _Fresh:
     """Brings intake's snapshot up to date before each request, if it is time."""
 
@@ -92,12 +98,11 @@ def serves() -> LambdaHandler:
     """The handler of the function."""
 
     @cache
-    def function() -> Mangum:
+    def function() -> LambdaHandler:
         # Made at the first call, when what is wrong with it can be logged and tried again.
         system = of_environment()
         logs.configure(system.settings.log_level, "web")
-        # Lifespan is of no use: Lambda never says that it ends, and nothing runs between requests.
-        return Mangum(web_app(system), lifespan="off", text_mime_types=TEXTS)  # type: ignore[arg-type]
+        return behind_http_api(web_app(system))
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         return function()(event, context)
