@@ -124,7 +124,7 @@ MARKERS = {
     "document_total": "33[.,]440[.,]55",
     "load": "lod_01kfact",
     "cars": "WDF1ABC23T0000099",
-    "estimated_arrival": "January 31, 2026|31 de enero de 2026",
+    "estimated_arrival": "31 January 2026|31 de enero de 2026",
     "carrier": "Spedition Müller",
 }
 
@@ -237,7 +237,7 @@ def test_a_letter_says_what_its_reader_needs(template: str, facts: set[str], lan
 def test_amounts_and_dates_read_as_in_the_readers_language() -> None:
     english = LETTERS.write("order_on_its_way", full_facts("en")).text
     spanish = LETTERS.write("order_on_its_way", full_facts("es")).text
-    assert "January 31, 2026" in english
+    assert "31 January 2026" in english
     assert "31 de enero de 2026" in spanish
     assert "€43,250.11" in LETTERS.write("order_placed", full_facts("en")).text
     assert "43.250,11\N{NO-BREAK SPACE}€" in LETTERS.write("order_placed", full_facts("es")).text

@@ -14,6 +14,7 @@ from babel.numbers import format_currency, format_percent, get_currency_symbol
 from dealerflow.domain.money import Money, minor_digits
 
 FALLBACK_LANGUAGE = "en"
+_DATES = {"en": Locale("en", "GB")}  # as most of the world and our pages write them: day before month
 
 
 @lru_cache(maxsize=64)
@@ -46,9 +47,9 @@ def rate_text(basis_points: int, language: str) -> str:
 
 
 def date_text(at: int, timezone: str, language: str) -> str:
-    """E.g. "January 31, 2026": the day on which `at` (ms since epoch) falls in `timezone` (IANA name)."""
+    """E.g. "31 January 2026": the day on which `at` (ms since epoch) falls in `timezone` (IANA name)."""
     day = moment(at, timezone).date()
-    return format_date(day, format="long", locale=locale_of(language))
+    return format_date(day, format="long", locale=_DATES.get(language) or locale_of(language))
 
 
 def moment(at: int, timezone: str) -> datetime:
