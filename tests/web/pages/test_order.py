@@ -340,3 +340,11 @@ def test_there_is_nothing_to_order_before_there_is_a_catalogue(visitor: Visitor)
     answer = visitor.get("/order")
     assert answer.status_code == 503
     assert str(Unavailable().retry_after_s) == answer.headers["retry-after"]
+
+
+def test_what_is_wrong_far_below_is_named_above_the_form(visitor: Visitor) -> None:
+    answer = visitor.fill(visitor.get("/order?dealership=northside"), "/order", {"email": "ana@example.com"})
+    assert answer.status_code == 422
+    said = answer.text[answer.text.index('id="said"') : answer.text.index('id="order"')]
+    assert '<a href="#name">Name</a>: Please fill this in.' in said
+    assert "E-mail" not in said

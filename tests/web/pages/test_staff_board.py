@@ -103,7 +103,7 @@ def test_a_payment_that_is_missing_blocks_the_move_and_says_so(anyone: Client, p
     token = dict(page.form("/logout").fields)["csrf_token"]
     forced = [("csrf_token", token), ("outcome", "start_production"), ("step", step), ("details.line", "A")]
     refused = production.send(f"/board/{order}/decisions", forced)
-    assert (refused.status, "payment is missing" in refused.text) == (409, True)
+    assert (refused.status, "is due before production" in refused.text) == (409, True)
 
 
 def test_a_line_lead_moves_the_own_line_only(anyone: Client, person: PersonOf) -> None:

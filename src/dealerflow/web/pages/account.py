@@ -19,6 +19,7 @@ from dealerflow.domain.errors import Conflict, Fault, Forbidden, Invalid
 from dealerflow.domain.languages import LANGUAGES
 from dealerflow.domain.people import SCOPE_OF, Account
 from dealerflow.web.api.sessions import session_cookie_for
+from dealerflow.web.pages.core_words import faults_in_words
 from dealerflow.web.pages.fields import Errors, Fields, errors_by_field
 from dealerflow.web.pages.frame import LANGUAGE_COOKIE, HtmlResponse, Visit, get, post
 
@@ -165,7 +166,7 @@ def _show(
         dealerships=tuple(_people(visit, own)),
         manages_webhooks=visit.caller().has("operator", "admin", "dealer_admin"),
         form=form,
-        errors=errors_by_field(faults.faults, fields) if faults else {},
+        errors=errors_by_field(faults_in_words(visit.texts, faults.faults), fields) if faults else {},
         fields=visit.fields,
     )
     return visit.show("account.html", view, status=status or (422 if faults else 200))

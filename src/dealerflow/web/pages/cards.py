@@ -11,6 +11,7 @@ from babel.dates import format_date, format_timedelta
 
 from dealerflow.application.views import OrderView, PaymentView
 from dealerflow.pipeline.definition import Pipeline
+from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, move_forms
 from dealerflow.web.pages.formats import Formats, locale_of
 from dealerflow.web.pages.frame import Visit
@@ -90,7 +91,9 @@ class Cards:
             load=order.load,
             since=order.entered_at or "",
             waited=span_since(order.entered_at, self._now, self._texts.language),
-            arrival=arrival_of(order, self._texts.language),
+            arrival=arrival_of(order, self._texts.language)
+            if still_arrives(self._pipeline, order.state)
+            else None,
             badges=badges(order, self._texts, self._formats),
             deciding=title_of_decision(order, self._pipeline, self._texts.language),
             moves=explained(
@@ -136,6 +139,20 @@ def short_id(id_: str) -> str:
     return id_[-LETTERS_OF_AN_ID:].upper()
 
 
+def still_arrives(pipeline: Pipeline, name: str) -> bool:
+    """Whether a car in this state is yet to be received by its dealership."""
+    seen, waiting = {name}, [name]
+    while waiting:
+        state = pipeline.states.get(waiting.pop())
+        for outcome in state.outcomes.values() if state else ():
+            if "record_receipt" in outcome.effects:
+                return True
+            if outcome.to not in seen:
+                seen.add(outcome.to)
+                waiting.append(outcome.to)
+    return False
+
+
 def arrival_of(order: OrderView, language: str) -> str | None:
     """The day on which the car is expected, as a function has found it out, in words."""
     found = order.facts.get("estimated_arrival")
@@ -153,9 +170,10 @@ def span_since(at: str | None, now: int, language: str) -> str:
 
 
 def span(seconds: float, language: str) -> str:
-    """A length of time in words, roughly."""
+    """A length of time in words, roughly. Seconds are told only of what took less than a minute."""
+    least: Literal["second", "minute"] = "second" if seconds < MINUTE_S else "minute"
     return format_timedelta(
-        timedelta(seconds=seconds), granularity="second", threshold=1.5, locale=locale_of(language)
+        timedelta(seconds=seconds), granularity=least, threshold=1.5, locale=locale_of(language)
     )
 
 
@@ -192,12 +210,12 @@ def _payment_badge(payment: PaymentView, t: Texts, f: Formats) -> Badge | None:
 def explained(order: OrderView, moves: tuple[MoveForm, ...], t: Texts, f: Formats) -> tuple[MoveForm, ...]:
     """The forms with the reasons of what is blocked in the reader's language, where we have the words."""
     due = order.payment.due
-    if due is None:
-        return moves
-    words = t("staff.blocked.payment", amount=f.money(due.amount))
+    unpaid = t("staff.blocked.payment", amount=f.money(due.amount)) if due else None
+
+    def worded(blocked: str) -> str:
+        return unpaid if unpaid and blocked.startswith("payment is missing") else in_words(t, blocked)
+
     return tuple(
-        msgspec.structs.replace(move, blocked=words)
-        if (move.blocked or "").startswith("payment is missing")
-        else move
+        msgspec.structs.replace(move, blocked=worded(move.blocked)) if move.blocked else move
         for move in moves
     )

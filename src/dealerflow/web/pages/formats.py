@@ -38,9 +38,14 @@ class Formats:
         return format_decimal(number, locale=self._locale)
 
     def time(self, at: str | int) -> Markup:
-        """A moment (RFC 3339, or ms since epoch) as a `<time>` element: "31 Jan 2026, 14:05"."""
+        """A moment (RFC 3339, or ms since epoch) as a `<time>` element: "31 Jan 2026, 14:05".
+
+        Universal time says so ("14:05 UTC"): it is shown to who has no time zone here, and is the time of no place.
+        """
         moment = self._moment(at)
         shown = format_datetime(moment, "d MMM y, HH:mm", locale=self._locale)
+        if self.zone == "UTC":
+            shown += " UTC"
         return self._element(moment, shown)
 
     def day(self, at: str | int) -> Markup:

@@ -59,6 +59,7 @@ from dealerflow.domain.languages import FALLBACK, LANGUAGES
 from dealerflow.domain.people import Account, Caller
 from dealerflow.web import auth
 from dealerflow.web.pages.assets import assets
+from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.fields import MAX_FORM_BYTES, Fields, fields_of
 from dealerflow.web.pages.formats import Formats
 from dealerflow.web.pages.navigation import Place, places_for
@@ -352,7 +353,9 @@ def show_problem(visit: Visit, error: DealerflowError) -> HtmlResponse:
     answer = problem_of(error, visit.request.url.path)
     if isinstance(error, FormIsOld):
         return show_status(visit, answer.status, named="form_is_old")
-    response = show_status(visit, answer.status, error.detail if answer.status in SAYS_DETAIL else None)
+    response = show_status(
+        visit, answer.status, in_words(visit.texts, error.detail) if answer.status in SAYS_DETAIL else None
+    )
     response.headers.update(answer.headers)
     return response
 

@@ -13,6 +13,7 @@ from dealerflow.domain.errors import Conflict, DealerflowError, Fault, Invalid
 from dealerflow.domain.people import Caller
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.web.pages.cards import Cards, OrderCard, short_id
+from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
 from dealerflow.web.paging import cursor_of, paging, text
 
@@ -168,7 +169,7 @@ def _show_load(
 
 def _page(visit: Visit, load_id: str) -> LoadPage:
     queries = visit.system.queries.loads
-    found = queries.one(visit.reader(), load_id, _plants(visit.caller()))
+    found = _in_words(visit, queries.one(visit.reader(), load_id, _plants(visit.caller())))
     is_open = found.status == "open"
     return LoadPage(
         load=found,
@@ -179,6 +180,15 @@ def _page(visit: Visit, load_id: str) -> LoadPage:
         form=LoadFormView(chosen=frozenset(found.orders), carrier=found.carrier or ""),
         notes=() if is_open else queries.notes(load_id, None, PageRequest(limit=MOST_NOTES)).items,
     )
+
+
+def _in_words(visit: Visit, load: LoadView) -> LoadView:
+    """With what blocks its cars in the reader's language."""
+    cars = tuple(
+        msgspec.structs.replace(car, blocked=in_words(visit.texts, car.blocked)) if car.blocked else car
+        for car in load.cars
+    )
+    return msgspec.structs.replace(load, cars=cars)
 
 
 # --- cars that wait ---

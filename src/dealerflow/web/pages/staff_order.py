@@ -23,6 +23,7 @@ from dealerflow.domain.people import Caller
 from dealerflow.domain.quality import titles
 from dealerflow.pipeline.definition import CUSTOMER, Outcome, text_in
 from dealerflow.web.pages.cards import Badge, Cards, OrderCard, page_moves, short_id
+from dealerflow.web.pages.core_words import faults_in_words, in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, detail_fields, details_of
 from dealerflow.web.pages.fields import Errors, errors_by_field
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
@@ -104,7 +105,9 @@ def decide_here(visit: Visit, order_id: str) -> HtmlResponse:
             form = DecisionForm(outcome=name, step=step, details=details_of(asked, visit.fields))
             decide(work, visit.caller(), order_id, form)
     except Invalid as error:
-        errors = errors_by_field(error.faults, detail_fields(asked.details if asked else ()))
+        errors = errors_by_field(
+            faults_in_words(visit.texts, error.faults), detail_fields(asked.details if asked else ())
+        )
         return show_order_page(
             visit, order_id, status=422, typed=Typed(outcome=name, fields=visit.fields, errors=errors)
         )
@@ -169,7 +172,10 @@ def put_here(visit: Visit, order_id: str) -> HtmlResponse:
                 line=fields.optional("line"),
             )
     except Invalid as error:
-        errors = errors_by_field(error.faults, {"/state": "state", "/reason": "reason", "/line": "line"})
+        errors = errors_by_field(
+            faults_in_words(visit.texts, error.faults),
+            {"/state": "state", "/reason": "reason", "/line": "line"},
+        )
         return show_order_page(visit, order_id, status=422, override_errors=errors)
     except Conflict as error:
         return show_order_page(visit, order_id, status=409, refusal=_refused(visit, error))
@@ -252,7 +258,7 @@ def _back(visit: Visit, order_id: str) -> str:
 
 
 def _refused(visit: Visit, error: Conflict) -> Refusal:
-    return Refusal(title=visit.texts("staff.refused"), text=error.detail)
+    return Refusal(title=visit.texts("staff.refused"), text=in_words(visit.texts, error.detail))
 
 
 def _overtaken(visit: Visit, order_id: str, step: str) -> Refusal | None:

@@ -22,8 +22,9 @@ from dealerflow.domain.orders import RECEIVED
 from dealerflow.domain.people import Caller
 from dealerflow.web.api.orders import see_order
 from dealerflow.web.auth import KEY
-from dealerflow.web.pages.cards import Tone, short_id, tone_of_state
+from dealerflow.web.pages.cards import Tone, short_id, still_arrives, tone_of_state
 from dealerflow.web.pages.configurator import NO_SWATCH
+from dealerflow.web.pages.core_words import faults_in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, detail_fields, details_of, move_forms
 from dealerflow.web.pages.fields import errors_by_field
 from dealerflow.web.pages.formats import locale_of
@@ -150,7 +151,9 @@ def decided(visit: Visit, order_id: str, outcome: str) -> HtmlResponse:
     except Conflict:
         return _show(visit, order_id, said=visit.texts("track.too_late"), status=409)
     except Invalid as error:
-        errors = errors_by_field(error.faults, detail_fields(known.details if known else ()))
+        errors = errors_by_field(
+            faults_in_words(visit.texts, error.faults), detail_fields(known.details if known else ())
+        )
         return _ask(visit, order_id, outcome, Typed(outcome=outcome, fields=visit.fields, errors=errors))
     system.ring()
     return visit.go(_address(visit, order_id), say="decision_taken")
@@ -207,7 +210,7 @@ def _page(visit: Visit, order: OrderView, said: str | None) -> TrackingPage:
         ),
         swatch=swatch,
         shape=shape,
-        arrival=_arrival(order, language),
+        arrival=_arrival(visit, order, language),
         payments=tuple(_paid(visit, payment) for payment in order.payment.payments),
         papers=() if received else _papers(visit, order),
         actions=tuple(
@@ -237,12 +240,14 @@ def _look(visit: Visit, order: OrderView) -> tuple[str, str]:
     return (colour.swatch if colour else None) or NO_SWATCH, index.model.shape
 
 
-def _arrival(order: OrderView, language: str) -> str | None:
+def _arrival(visit: Visit, order: OrderView, language: str) -> str | None:
+    if not still_arrives(visit.system.pipelines.current, order.state):
+        return None
     try:
         day = date.fromisoformat(str(order.facts.get("estimated_arrival")))
     except ValueError:
         return None
-    return format_date(day, "EEEE, d MMMM y", locale=locale_of(language))
+    return format_date(day, "full", locale=locale_of(language))
 
 
 def _paid(visit: Visit, payment: PaymentItem) -> Paid:
