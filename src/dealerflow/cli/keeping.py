@@ -9,7 +9,7 @@ from typing import Annotated
 
 import typer
 
-from dealerflow.cli.options import DEFAULT_DATA, Data, Json, opened
+from dealerflow.cli.options import DEFAULT_DATA, Data, Json, only_on_one_machine, opened
 
 POSTGRES_BACKUP = (
     "The database is PostgreSQL: now copy it with its own tools (pg_dump), after this and not before."
@@ -24,11 +24,10 @@ def audit(
     """Check that everything that was accepted has what belongs to it. Exit status 1 where something is wrong."""
     import msgspec
 
-    from dealerflow.adapters.database.audit.auditor import SqlAuditor
     from dealerflow.cli.output import say_json, show
 
     with opened(data) as system:
-        report = SqlAuditor(system.database, system.pipelines, system.spool_reader).audit(repair=repair)
+        report = system.auditor.audit(repair=repair)
     if as_json:
         say_json({**msgspec.to_builtins(report), "clean": report.clean})
     else:
@@ -55,6 +54,7 @@ def backup(
     from dealerflow.adapters.embedded.backup import back_up
     from dealerflow.composition.settings import settings_of
 
+    only_on_one_machine(data, "take a snapshot of its database (RDS keeps one for each day)")
     settings = settings_of(data, os.environ)
     copied = back_up(settings.data, directory)
     print(f"{directory}: {', '.join(copied)}")
@@ -72,6 +72,7 @@ def restore(
     from dealerflow.adapters.embedded.backup import open_anew, put_back
     from dealerflow.adapters.embedded.liveness import DirectoryLock
 
+    only_on_one_machine(data, "restore its database from a snapshot of RDS")
     lock = DirectoryLock(data)
     lock.acquire()
     try:

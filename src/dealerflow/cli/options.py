@@ -13,7 +13,8 @@ import typer
 from dealerflow.cli.errors import WrongUsage
 
 if TYPE_CHECKING:
-    from dealerflow.composition.embedded import System
+    from dealerflow.composition.installation import Installation
+    from dealerflow.composition.settings import Settings
 
 Data = Annotated[
     Path,
@@ -26,17 +27,27 @@ File = Annotated[Path, typer.Argument(help="A file: .csv, else JSON.", metavar="
 
 
 @contextmanager
-def opened(data: Path, *, new: bool = False) -> Iterator[System]:
-    """The installation in this directory, its database migrated. `new`: it may begin here.
+def opened(data: Path, *, new: bool = False) -> Iterator[Installation]:
+    """The installation in this directory, its database migrated; or the one on AWS, if its stack is named.
 
-    Raises WrongUsage where there is none, WrongSetting, Outage.
+    `new`: it may begin here. Raises WrongUsage where there is none, WrongSetting, Outage.
     """
-    from dealerflow.composition.embedded import System, prepare
     from dealerflow.composition.logs import configure
     from dealerflow.composition.settings import settings_of
 
     settings = settings_of(data, os.environ)
     configure("warning" if settings.log_level == "info" else settings.log_level, "cli")
+    system = _on_aws(settings) if settings.stack else _on_this_machine(settings, new=new)
+    try:
+        yield system
+    finally:
+        system.close()
+
+
+def _on_this_machine(settings: Settings, *, new: bool) -> Installation:
+    from dealerflow.composition.embedded import System, prepare
+
+    data = settings.data
     if not new and not data.is_dir():
         raise WrongUsage(
             f"there is no Dealerflow in {data}; name its directory with --data, or begin with `dealerflow serve`"
@@ -45,9 +56,34 @@ def opened(data: Path, *, new: bool = False) -> Iterator[System]:
     system = System(settings)
     try:
         prepare(system)
-        yield system
-    finally:
+    except BaseException:
         system.close()
+        raise
+    return system
+
+
+def _on_aws(settings: Settings) -> Installation:
+    try:
+        from dealerflow.composition.aws_console import reached
+    except ModuleNotFoundError as error:
+        if (error.name or "").partition(".")[0] not in ("boto3", "botocore"):
+            raise
+        raise WrongUsage(
+            f"DEALERFLOW_STACK names an installation on AWS ({settings.stack}), and what speaks to AWS is not installed: "
+            "pip install 'dealerflow[aws]', or unset DEALERFLOW_STACK"
+        ) from error
+    return reached(settings.data, os.environ, settings.stack)
+
+
+def only_on_one_machine(data: Path, instead: str) -> None:
+    """Refuse a command that makes no sense for an installation on AWS. Raises WrongUsage, which says what to do instead."""
+    from dealerflow.composition.settings import settings_of
+
+    if stack := settings_of(data, os.environ).stack:
+        raise WrongUsage(
+            f"DEALERFLOW_STACK names an installation on AWS ({stack}): {instead}. "
+            "Unset DEALERFLOW_STACK to mean this machine."
+        )
 
 
 def content_of(file: Path) -> bytes:

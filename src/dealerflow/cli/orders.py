@@ -13,7 +13,7 @@ from dealerflow.cli.options import DEFAULT_DATA, Csv, Data, File, Json, content_
 if TYPE_CHECKING:
     from dealerflow.application.queries import OrderFilter, Reader
     from dealerflow.application.views import OrderView
-    from dealerflow.composition.embedded import System
+    from dealerflow.composition.installation import Installation
 
 orders = typer.Typer(help="Orders.", no_args_is_help=True)
 payments = typer.Typer(help="Payments.", no_args_is_help=True)
@@ -241,7 +241,7 @@ def _filter(
     )
 
 
-def _views(system: System, wanted: OrderFilter) -> Iterator[OrderView]:
+def _views(system: Installation, wanted: OrderFilter) -> Iterator[OrderView]:
     """All of them, page by page."""
     from dealerflow.application.queries import PageRequest
 
@@ -307,7 +307,7 @@ def _reader() -> Reader:
     return Reader(caller=administrator(), language="en")
 
 
-def _queries(system: System) -> Any:
+def _queries(system: Installation) -> Any:
     from dealerflow.adapters.database.queries import SqlQueries
 
     return SqlQueries(system.engine, system.clock, system.pipelines)

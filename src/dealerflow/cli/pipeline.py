@@ -71,7 +71,7 @@ def asl(
 def list_pipelines(data: Data = DEFAULT_DATA) -> None:
     """Show the versions that are kept, and how many orders follow each."""
     from dealerflow.cli.output import show
-    from dealerflow.composition.embedded import orders_by_pipeline, stored_pipelines
+    from dealerflow.composition.installation import orders_by_pipeline, stored_pipelines
 
     with opened(data) as system:
         orders = orders_by_pipeline(system)

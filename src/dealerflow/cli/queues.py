@@ -10,7 +10,7 @@ from dealerflow.cli.errors import WrongUsage
 from dealerflow.cli.options import DEFAULT_DATA, Csv, Data, Json, opened
 
 if TYPE_CHECKING:
-    from dealerflow.composition.embedded import System
+    from dealerflow.composition.installation import Installation
 
 queues = typer.Typer(help="See and steer the queues.")
 
@@ -35,10 +35,9 @@ def list_queues(as_json: Json = False, as_csv: Csv = False, data: Data = DEFAULT
     import msgspec
 
     from dealerflow.cli.output import show
-    from dealerflow.composition.embedded import queue_figures
 
     with opened(data) as system:
-        rows = [msgspec.to_builtins(one) for one in queue_figures(system)]
+        rows = [msgspec.to_builtins(one) for one in system.queue_figures()]
     show(COLUMNS, rows, as_json=as_json, as_csv=as_csv)
 
 
@@ -56,7 +55,7 @@ def resume(queue: Queue, data: Data = DEFAULT_DATA) -> None:
     with opened(data) as system:
         _known(system, queue)
         system.store.resume(queue)
-        system.bell.ring()
+        system.ring()
 
 
 @queues.command()
@@ -84,7 +83,7 @@ def redrive(
     with opened(data) as system:
         _known(system, queue)
         count = system.store.redrive(queue, None if everything else ids, now=system.clock.now())
-        system.bell.ring([queue])
+        system.ring([queue])
     print(f"{count} messages")
 
 
@@ -106,15 +105,15 @@ def discard(
     print(f"{count} messages")
 
 
-def _known(system: System, queue: str) -> None:
+def _known(system: Installation, queue: str) -> None:
     from dealerflow.domain.errors import NotFound
 
-    names = [figures.name for figures in system.store.figures(now=system.clock.now())]
+    names = system.store.queues()
     if queue not in names:
         raise NotFound(f"there is no queue {queue}; there are: {', '.join(names)}")
 
 
-def _dead(system: System, queue: str) -> Any:
+def _dead(system: Installation, queue: str) -> Any:
     from dealerflow.cli.output import shown_time
 
     after = None

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dealerflow.cli.errors import WrongUsage
-from dealerflow.cli.options import DEFAULT_DATA, Data
+from dealerflow.cli.options import DEFAULT_DATA, Data, only_on_one_machine
 
 if TYPE_CHECKING:
     from dealerflow.composition.embedded import System
@@ -50,6 +50,7 @@ def serve(
     from dealerflow.composition.embedded import System
     from dealerflow.composition.settings import settings_of
 
+    only_on_one_machine(data, "its functions serve the pages and work the queues")
     settings = settings_of(data, os.environ, host=host, port=port)
     if demo and not _is_loopback(settings.host):
         raise WrongUsage(
@@ -87,6 +88,7 @@ def work(
     from dealerflow.composition.logs import configure
     from dealerflow.composition.settings import SECRET_FILE, settings_of
 
+    only_on_one_machine(data, "its functions work the queues, as many at once as it takes")
     settings = settings_of(data, os.environ)
     if (
         not settings.database_url.startswith("sqlite")

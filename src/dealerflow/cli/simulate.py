@@ -12,7 +12,7 @@ from dealerflow.cli.options import DEFAULT_DATA, Data, Json, opened
 
 if TYPE_CHECKING:
     from dealerflow.cli.simulation import Report, World
-    from dealerflow.composition.embedded import System
+    from dealerflow.composition.installation import Installation
 
 
 def simulate(
@@ -57,12 +57,13 @@ def simulate(
         raise typer.Exit(1)
 
 
-def _world(system: System, url: str | None) -> World:
+def _world(system: Installation, url: str | None) -> World:
     from dealerflow.application.access import issue_token
     from dealerflow.cli.simulation import World
     from dealerflow.composition.address import last_address
 
-    address = url or last_address(system.settings.data)
+    settings = system.settings
+    address = url or (settings.public_url if settings.stack else last_address(settings.data))
     if not address:
         raise WrongUsage("nothing was ever served here; start `dealerflow serve`, or say where with --url")
     with system.database.read() as work:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -47,6 +47,7 @@ if TYPE_CHECKING:
     from dealerflow.application.access import PasswordHasher
     from dealerflow.application.audit import Auditor
     from dealerflow.application.letters import DocumentPrinter, LetterWriter, Mailer
+    from dealerflow.application.ports import QueueFigures
 
 TOLD_AGAIN_MS = (
     5 * 60 * 1000
@@ -151,6 +152,13 @@ class AwsSystem:
         from dealerflow.adapters.database.audit.auditor import SqlAuditor
 
         return SqlAuditor(self.database, self.pipelines, machines=self.machines)
+
+    def queue_figures(self) -> list[QueueFigures]:
+        """See `Installation`."""
+        return self.store.figures(now=self.clock.now())
+
+    def ring(self, queues: Collection[str] = ()) -> None:
+        """Nobody sleeps here: what was committed was forwarded."""
 
     @cached_property
     def database(self) -> SqlDatabase:

@@ -4,6 +4,7 @@ line all begin here.
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from contextlib import ExitStack
 from functools import cached_property
 from pathlib import Path
@@ -14,11 +15,10 @@ from msgspec.structs import replace
 
 from dealerflow.adapters.clock import SystemClock, TimeIds
 from dealerflow.adapters.database import schema
-from dealerflow.adapters.database.engine import open_engine, transaction
+from dealerflow.adapters.database.engine import open_engine
 from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.adapters.database.pipelines import PipelineLibrary
 from dealerflow.adapters.database.spool_positions import drained_to
-from dealerflow.adapters.database.tables import orders
 from dealerflow.adapters.database.unit_of_work import SqlDatabase, to_workers
 from dealerflow.adapters.embedded.liveness import FileLock
 from dealerflow.adapters.embedded.wake import Bell, Bells, FifoBell
@@ -41,6 +41,7 @@ from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
 
 if TYPE_CHECKING:
     from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
+    from dealerflow.application.audit import Auditor
 
 SPOOL = "spool"  # what the drainer waits on, beside the queues
 
@@ -183,6 +184,36 @@ class System:
     def hasher(self) -> PasswordHasher:
         return on_demand(_hasher)
 
+    # --- what an operator does ---
+
+    @cached_property
+    def auditor(self) -> Auditor:
+        """Reconciles what was accepted with what was done."""
+        from dealerflow.adapters.database.audit.auditor import SqlAuditor
+
+        return SqlAuditor(self.database, self.pipelines, self.spool_reader)
+
+    def queue_figures(self) -> list[QueueFigures]:
+        """See `Installation`. `orders` counts what waits in intake's spool too."""
+        now, spool = self.clock.now(), self.spool_reader
+        with self.database.read() as work:
+            drained = drained_to(work.connection, spool.spool)
+        first = spool.read(drained, 1)
+        waiting = max(0, spool.last() - drained)
+        age = 0.0
+        if first and isinstance(first[0].message, PlaceOrder):
+            age = max(0, now - first[0].message.new.at) / 1000
+        return [
+            replace(one, waiting=one.waiting + waiting, oldest_age_s=max(one.oldest_age_s, age))
+            if one.name == queues.ORDERS
+            else one
+            for one in self.store.figures(now=now)
+        ]
+
+    def ring(self, queues: Collection[str] = ()) -> None:
+        """Wake the workers of these queues (all, if none are named)."""
+        self.bell.ring(queues)
+
 
 def _hasher() -> PasswordHasher:
     from dealerflow.adapters.security.passwords import Argon2Hasher
@@ -233,36 +264,3 @@ def web_lock(system: System) -> FileLock:
 def spool_file(system: System) -> Path:
     """Intake's own store."""
     return system.settings.data / "intake.db"
-
-
-def queue_figures(system: System) -> list[QueueFigures]:
-    """Every queue, by name, as the API tells them: `orders` counts what waits in intake's spool too. Raises
-    Outage.
-    """
-    now = system.clock.now()
-    spool = system.spool_reader
-    with system.database.read() as work:
-        drained = drained_to(work.connection, spool.spool)
-    first = spool.read(drained, 1)
-    waiting = max(0, spool.last() - drained)
-    age = 0.0
-    if first and isinstance(first[0].message, PlaceOrder):
-        age = max(0, now - first[0].message.new.at) / 1000
-    return [
-        replace(one, waiting=one.waiting + waiting, oldest_age_s=max(one.oldest_age_s, age))
-        if one.name == queues.ORDERS
-        else one
-        for one in system.store.figures(now=now)
-    ]
-
-
-def stored_pipelines(system: System) -> list[Pipeline]:
-    """Every pipeline that an order of this installation may follow, oldest first."""
-    return [system.pipelines.get(pipeline_id) for pipeline_id in system.pipelines.stored()]
-
-
-def orders_by_pipeline(system: System) -> dict[str, int]:
-    """How many orders follow each version."""
-    counted = sa.select(orders.c.pipeline, sa.func.count()).group_by(orders.c.pipeline)
-    with transaction(system.engine, "read") as connection:
-        return {str(pipeline): int(count) for pipeline, count in connection.execute(counted)}
