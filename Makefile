@@ -9,16 +9,19 @@ TEST_JOBS ?= 2
 PYTEST_ARGS ?=
 KILLS ?= 200
 KILLS_SEED ?= 2026
+# What the functions on AWS run on; the same as the template's parameters Runtime and Architecture.
+RUNTIME ?= python3.13
+ARCHITECTURE ?= arm64
 
 BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test check format docs kills bench lock clean
+.PHONY: help install run test test-aws check format docs kills bench build lock clean
 
 help: ## Show this list
 	@echo "Dealerflow: make TARGET"
-	@sed -n 's/^\([a-z]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do \
+	@sed -n 's/^\([a-z-]*\):.*## /\1|/p' $(MAKEFILE_LIST) | while IFS='|' read -r target does; do \
 		printf '  %-9s %s\n' "$$target" "$$does"; done
 
 install: ## Make .venv with the program in it (.venv/bin/dealerflow)
@@ -29,9 +32,15 @@ run: install ## Start Dealerflow with demo data (HOST=, PORT= and DATA= change w
 
 test: ## Run every check and every test
 	@scripts/install test
+	@scripts/install aws
 	@scripts/check
 	@CHROMIUM="$$(scripts/ensure-chromium)" && export CHROMIUM && echo "Browser tests use $$CHROMIUM" && \
 		exec $(BIN)/pytest -n $(TEST_JOBS) $(PYTEST_ARGS)
+
+test-aws: ## Run the tests of the installation on AWS only: its template, its functions, the stories on it
+	@scripts/install test
+	@scripts/install aws
+	@exec $(BIN)/pytest -n $(TEST_JOBS) tests/aws tests/stories -k "aws" $(PYTEST_ARGS)
 
 check: ## Run the static checks only: format, lint, types, import rules
 	@scripts/install test
@@ -54,9 +63,15 @@ bench: ## Measure, and write the results with the machine they were measured on
 	@scripts/install test
 	@exec $(BIN)/python -m benchmarks
 
+build: ## Fill the bundles of the functions on AWS, for `sam deploy` in infra (RUNTIME= and ARCHITECTURE= change for what)
+	@scripts/install aws
+	@cd infra && SAM_CLI_TELEMETRY=0 DEALERFLOW_LAMBDA_RUNTIME=$(RUNTIME) DEALERFLOW_LAMBDA_ARCHITECTURE=$(ARCHITECTURE) \
+		../.venv-aws/bin/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+	@infra/package --sizes infra/.aws-sam/build
+
 lock: ## Write requirements/*.txt anew (UPGRADE=1 takes the newest versions)
 	@scripts/lock $(if $(UPGRADE),--upgrade)
 
 clean: ## Remove the environments and caches; data stays
-	rm -rf .venv .venv-lock .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
+	rm -rf .venv .venv-aws .venv-lock .venv-ministack infra/.aws-sam .cache .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis build dist
 	find src tests -name __pycache__ -type d -prune -exec rm -rf {} +
