@@ -18,7 +18,6 @@ from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.names import QUEUES
 from dealerflow.adapters.aws.receiver import Receiver
 from dealerflow.adapters.clock import SystemClock, TimeIds
-from dealerflow.adapters.database.audit.auditor import SqlAuditor
 from dealerflow.adapters.database.unit_of_work import SqlDatabase
 from dealerflow.application.access import issue_token
 from dealerflow.application.executions import Arrival
@@ -189,4 +188,4 @@ class InSmall:
         """The audit only; the emulator has a real command line beside it."""
         assert arguments == ("audit", "--json"), arguments
         assert not fails
-        return msgspec.json.encode(SqlAuditor(self.database, self.system.pipelines).audit()).decode()
+        return msgspec.json.encode(self.system.auditor.audit()).decode()
