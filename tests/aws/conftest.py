@@ -9,9 +9,10 @@ import pytest
 
 from tests.aws.building import built
 from tests.aws.emulator import Emulator
+from tests.aws.lives import clean
 from tests.aws.small_installations import demo_database, new_small, small
 
-__all__ = ["build", "demo_database", "emulator", "new_small", "outputs", "small"]
+__all__ = ["build", "clean", "demo_database", "emulator", "new_small", "outputs", "small"]
 
 STACK = "dealerflow"
 NO_DATABASE = "postgresql+psycopg://nobody@/nothing?host=/nonexistent"

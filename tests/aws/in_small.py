@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ from dealerflow.composition.aws_web import web_app
 from dealerflow.composition.settings import settings_of
 from dealerflow.composition.testing import TEST_SECRET, StillClock
 from dealerflow.pipeline.asl import asl_of
+from dealerflow.pipeline.definition import Pipeline
 from dealerflow.pipeline.loader import standard
 from tests.aws.small import WEB, Died, Running, SmallAws
 
@@ -41,7 +43,7 @@ PATIENCE_MINUTES = 60
 class SmallSystem(AwsSystem):
     """The system of all functions at once."""
 
-    def __init__(self, url: str) -> None:
+    def __init__(self, url: str, pipeline: Pipeline | None = None) -> None:
         settings = settings_of(
             Path("/nowhere"),
             {},
@@ -55,9 +57,19 @@ class SmallSystem(AwsSystem):
         # Today, because the command line goes by the machine's clock.
         self.still = self.clock = StillClock(SystemClock().now())
         self.ids = TimeIds(self.still.now)
-        self.aws = SmallAws(names=self.names, clock=self.still, machine=asl_of(standard()))
+        self._given = pipeline or standard()
+        self.aws = SmallAws(names=self.names, clock=self.still, machines={})
+        self.deploy(self._given)
         self.clients = self.aws.clients
         sa.event.listen(self.engine, "commit", self._commits)
+
+    @cached_property
+    def pipeline(self) -> Pipeline:
+        return self._given
+
+    def deploy(self, pipeline: Pipeline) -> None:
+        """Its state machine, beside those that are there."""
+        self.aws.machines[self.names.state_machine_arn(pipeline.id)] = asl_of(pipeline)
 
     def _commits(self, connection: sa.Connection) -> None:
         if connection.get_execution_options().get("mode") != "read":
@@ -76,11 +88,13 @@ class SmallSystem(AwsSystem):
 class InSmall:
     """Works an installation on AWS in small."""
 
-    def __init__(self, url: str) -> None:
-        self.system = SmallSystem(url)
+    def __init__(self, url: str, pipeline: Pipeline | None = None) -> None:
+        self.url = url
+        self.system = SmallSystem(url, pipeline)
         self.aws = self.system.aws
         self.gate = self.aws.gate
         self.unworked: set[str] = set()
+        self.reports_twice = False  # whether each report of an execution comes twice
         self._receivers: dict[str, Receiver] = {}
         self._relay: RelayRun | None = None
         self.http: httpx.Client = TestClient(
@@ -90,6 +104,7 @@ class InSmall:
     @contextmanager
     def running(self) -> Iterator[InSmall]:
         """As long as the block lasts."""
+        self.system.pipelines.store(self.system.still.now())
         RelayRun(self.system)()  # brings the snapshot to where intake finds it
         with self.http:
             yield self
@@ -116,6 +131,19 @@ class InSmall:
     def lets_time_pass(self, seconds: float) -> None:
         for _ in range(round(seconds / 60)):
             self.system.still.pass_ms(MINUTE_MS)
+            self.schedule()
+            self.work()
+
+    def lives_through(self, seconds: float) -> None:
+        """Let so much time go by, from one thing to do to the next, with the schedule every quarter of an hour."""
+        still = self.system.still
+        end = still.now() + round(seconds * 1000)
+        while still.now() < end:
+            quarter = min(still.now() + 15 * MINUTE_MS, end)
+            while (due := self.aws.next_due(self.unworked)) is not None and due <= quarter:
+                still.pass_ms(max(0, due - still.now()))
+                self.work()
+            still.pass_ms(quarter - still.now())
             self.schedule()
             self.work()
 
@@ -154,7 +182,9 @@ class InSmall:
 
         def call() -> None:
             try:
-                arrivals_of(self.system).report(msgspec.convert(self.aws.payload(run), Arrival))
+                payload = self.aws.payload(run)
+                for _ in range(2 if self.reports_twice else 1):
+                    arrivals_of(self.system).report(msgspec.convert(payload, Arrival))
             except Exception as error:  # noqa: BLE001 - as the service does
                 self.aws.failed(run, type(error).__name__)
             else:

@@ -1,6 +1,6 @@
 """AWS in small: the calls that Dealerflow makes, answered in this process on a clock that stands still.
 
-It holds queues, topics, a bus, one state machine and intake's stores, and works functions one call at a time when told to.
+It holds queues, topics, a bus, state machines and intake's stores, and works functions one call at a time when told to.
 Every call passes a `Gate`, where a test can let the caller die before or after it. The functions are the real ones: only
 what stands behind boto3's clients is ours.
 """
@@ -9,11 +9,12 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from io import BytesIO
 from itertools import count
+from random import Random
 from types import SimpleNamespace
 from typing import Any
 
@@ -26,9 +27,12 @@ from dealerflow.composition.testing import StillClock
 Json = dict[str, Any]
 
 WEB = "web"  # where a call is, unless a function says otherwise
-FIRST_RETRY_MS = 2_000
 MOST_RECEIVES = 1_000
 VISIBILITY_MS = 360_000
+RETENTION_MS = 14 * 24 * 3600 * 1000
+MOST_BYTES = 256 * 1024  # of one message, and of one call of SQS and SNS
+MOST_BYTES_TOLD = 262_144  # to an execution
+LATE_MS = 600_000  # so much later, at most, comes what is delivered twice by chance
 
 
 class Died(BaseException):
@@ -44,6 +48,7 @@ class Gate:
         self.deaths: list[str] = []
         self.spares = 0  # so often who comes by there lives
         self.away: set[str] = set()
+        self.missed: list[str] = []  # what was asked for while it was away
         self.where = WEB
 
     def kill_at(self, point: str, *, time: int = 1) -> None:
@@ -63,14 +68,46 @@ class Gate:
         self.deaths.append(here)
         raise Died(here)
 
+    def reach(self, what: str) -> None:
+        """Fails while the service, its first word, is away."""
+        if what.split(maxsplit=1)[0] in self.away:
+            self.missed.append(what)
+            raise EndpointConnectionError(endpoint_url=what)
+
     @contextmanager
     def around(self, what: str) -> Iterator[None]:
         """Both sides of a call."""
-        if what.split(maxsplit=1)[0] in self.away:
-            raise EndpointConnectionError(endpoint_url=what)
+        self.reach(what)
         self.pass_(f"before {what}")
         yield
         self.pass_(f"after {what}")
+
+
+@dataclass
+class Delivering:
+    """How SQS may deliver: at least once, and in any order.
+
+    `twice`: everything comes twice. `newest_first`: the newest comes first. `chance`: three in ten come twice, the second
+    some minutes later, and all in any order.
+    """
+
+    twice: bool = False
+    newest_first: bool = False
+    chance: Random | None = None
+
+    def times(self, now: int) -> list[int]:
+        """At which times a message that is sent now can be received."""
+        if self.twice:
+            return [now, now]
+        if self.chance is not None and self.chance.random() < 0.3:
+            return [now, now + self.chance.randrange(LATE_MS)]
+        return [now]
+
+    def ordered(self, visible: list[Sent]) -> list[Sent]:
+        """In the order in which these are given."""
+        if self.chance is not None:
+            return self.chance.sample(visible, len(visible))
+        return visible[::-1] if self.newest_first else visible
 
 
 @dataclass
@@ -92,6 +129,7 @@ class Running:
     """An execution: where it stands, what it carries, and the token it waits with."""
 
     arn: str
+    machine: Json
     data: Json
     started: str
     at: str = ""
@@ -127,7 +165,13 @@ class SmallAws:
 
     names: Names
     clock: StillClock
-    machine: Json
+    machines: dict[str, Json]  # by ARN
+    delivering: Delivering = field(default_factory=Delivering)
+    refuses: Callable[[str], bool] = lambda _body: (
+        False
+    )  # which messages SQS will not take, though it takes others
+    switched_off: set[str] = field(default_factory=set)  # queues that no function reads now
+    groups: list[tuple[str, str]] = field(default_factory=list)  # of all that was sent, with its body
     gate: Gate = field(default_factory=Gate)
     queues: dict[str, list[Sent]] = field(default_factory=lambda: defaultdict(list))
     bus: list[Json] = field(default_factory=list)
@@ -158,14 +202,19 @@ class SmallAws:
     def put(self, url: str, body: str, group: str = "") -> None:
         """Into the queue with this URL."""
         now = self.clock.now()
-        sent = Sent(id=f"m{self.number()}", body=body, group=group, visible_at=now, sent_at=now)
-        self.queues[url].append(sent)
+        for at in self.delivering.times(now):
+            sent = Sent(id=f"m{self.number()}", body=body, group=group, visible_at=at, sent_at=now)
+            self.queues[url].append(sent)
 
     def receive(self, queue: str, most: int = 10) -> list[Json]:
         """What a function of this queue is given now, as an event's records."""
         url = self.names.queue_url(queue)
+        if queue in self.switched_off:
+            return []
         now, given = self.clock.now(), []
-        for sent in [one for one in self.queues[url] if one.visible_at <= now][:most]:
+        self.queues[url] = [one for one in self.queues[url] if one.sent_at > now - RETENTION_MS]
+        visible = [one for one in self.queues[url] if one.visible_at <= now]
+        for sent in self.delivering.ordered(visible)[:most]:
             if sent.received >= MOST_RECEIVES:
                 self.queues[url].remove(sent)
                 sent.came_from = self.names.queue_arn(queue)
@@ -197,7 +246,7 @@ class SmallAws:
 
     def enter(self, run: Running, state: str) -> None:
         """Go on from this state as far as it goes by itself."""
-        definition = self.machine["States"][state]
+        definition = run.machine["States"][state]
         run.at = state
         if definition["Type"] == "Choice":
             self.enter(run, _chosen(definition, run.data))
@@ -209,7 +258,7 @@ class SmallAws:
             run.status = {"Succeed": "SUCCEEDED", "Fail": "FAILED"}[definition["Type"]]
 
     def _invoke(self, run: Running, at: int) -> None:
-        waits = self.machine["States"][run.at]["Resource"].endswith("waitForTaskToken")
+        waits = run.machine["States"][run.at]["Resource"].endswith("waitForTaskToken")
         run.token = f"token {self.number()}" if waits else None
         run.invoke_at = at
 
@@ -231,7 +280,7 @@ class SmallAws:
         }
         return {
             name.removesuffix(".$"): _looked_up(value, run.data, context) if name.endswith(".$") else value
-            for name, value in self.machine["States"][run.at]["Parameters"]["Payload"].items()
+            for name, value in run.machine["States"][run.at]["Parameters"]["Payload"].items()
         }
 
     def returned(self, run: Running) -> None:
@@ -242,14 +291,28 @@ class SmallAws:
 
     def failed(self, run: Running, error: str) -> None:
         """The task failed: caught, or tried again with a new token."""
-        definition = self.machine["States"][run.at]
+        definition = run.machine["States"][run.at]
         for catcher in definition.get("Catch", ()):
             if error in catcher["ErrorEquals"]:
                 run.token = run.invoke_at = None
                 self.enter(run, catcher["Next"])
                 return
+        again = definition["Retry"][-1]
+        if run.tries >= again["MaxAttempts"]:
+            run.status, run.token, run.invoke_at = "FAILED", None, None
+            return
+        wait = min(again["IntervalSeconds"] * again["BackoffRate"] ** run.tries, again["MaxDelaySeconds"])
         run.tries += 1
-        self._invoke(run, self.clock.now() + FIRST_RETRY_MS)
+        self._invoke(run, self.clock.now() + round(wait * 1000))
+
+    def next_due(self, unworked: Collection[str] = ()) -> int | None:
+        """When a function has something to do next, however late that is; but for queues that nobody works."""
+        off = {self.names.queue_url(queue) for queue in (*self.switched_off, *unworked)}
+        messages = [sent.visible_at for url in self.waiting() if url not in off for sent in self.queues[url]]
+        runs = [
+            run.invoke_at for run in self.executions.values() if run.status == "RUNNING" and run.invoke_at
+        ]
+        return min([*messages, *runs], default=None)
 
 
 def _chosen(definition: Json, data: Json) -> str:
@@ -266,6 +329,11 @@ def _looked_up(path: str, data: Json, context: Json) -> Any:
     return found
 
 
+def _check_size(operation: str, *bodies: str) -> None:
+    if sum(len(body.encode()) for body in bodies) > MOST_BYTES:
+        raise _refused("AWS.SimpleQueueService.BatchRequestTooLong", operation)
+
+
 class _Sqs:
     def __init__(self, aws: SmallAws) -> None:
         self._aws = aws
@@ -273,14 +341,19 @@ class _Sqs:
 
     def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str = "", **_: Any) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
+            _check_size("SendMessage", MessageBody)
             self._aws.put(QueueUrl, MessageBody, MessageGroupId)
         return {}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
+            _check_size("SendMessageBatch", *(entry["MessageBody"] for entry in Entries))
+            refused = [entry for entry in Entries if self._aws.refuses(entry["MessageBody"])]
             for entry in Entries:
-                self._aws.put(QueueUrl, entry["MessageBody"], entry.get("MessageGroupId", ""))
-        return {}
+                if entry not in refused:
+                    self._aws.groups.append((entry.get("MessageGroupId", ""), entry["MessageBody"]))
+                    self._aws.put(QueueUrl, entry["MessageBody"], entry.get("MessageGroupId", ""))
+        return {"Failed": [{"Id": entry["Id"], "Code": "InternalError"} for entry in refused]}
 
     def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
         with self._aws.gate.around("sqs visibility"):
@@ -347,7 +420,9 @@ class _Sns:
         topic = TopicArn.rsplit(":", 1)[1]
         assert topic.removeprefix(f"{self._aws.names.stack}-") in TOPICS
         with self._aws.gate.around(f"sns publish {topic}"):
+            _check_size("PublishBatch", *(entry["Message"] for entry in PublishBatchRequestEntries))
             for entry in PublishBatchRequestEntries:
+                self._aws.groups.append((entry.get("MessageGroupId", ""), entry["Message"]))
                 self._aws.published.append((topic, entry["Message"]))
                 self._aws.put(
                     self._aws.names.queue_url("notifications"),
@@ -377,9 +452,14 @@ class _StepFunctions:
         with self._aws.gate.around("states start"):
             if arn in self._aws.executions:
                 raise self.exceptions.refuse("ExecutionAlreadyExists", "StartExecution")
-            run = Running(arn=arn, data=json.loads(input), started=str(self._aws.clock.now()))
+            if stateMachineArn not in self._aws.machines:
+                raise _refused("StateMachineDoesNotExist", "StartExecution")
+            machine = self._aws.machines[stateMachineArn]
+            run = Running(
+                arn=arn, machine=machine, data=json.loads(input), started=str(self._aws.clock.now())
+            )
             self._aws.executions[arn] = run
-            self._aws.enter(run, self._aws.machine["StartAt"])
+            self._aws.enter(run, machine["StartAt"])
         return {"executionArn": arn}
 
     def _waiting(self, token: str) -> Running:
@@ -390,8 +470,10 @@ class _StepFunctions:
 
     def send_task_success(self, *, taskToken: str, output: str) -> None:
         with self._aws.gate.around("states tell"):
+            if len(output.encode()) > MOST_BYTES_TOLD:
+                raise _refused("ValidationException", "SendTaskSuccess")
             run = self._waiting(taskToken)
-            definition = self._aws.machine["States"][run.at]
+            definition = run.machine["States"][run.at]
             run.token = run.invoke_at = None
             run.data = json.loads(output)
             self._aws.enter(run, definition["Next"])
@@ -446,16 +528,19 @@ class _S3:
         self._aws = aws
 
     def head_object(self, *, Key: str, **_: Any) -> Json:
+        self._aws.gate.reach("s3 head")
         if Key not in self._aws.objects:
             raise _refused("404", "HeadObject")
         return self._aws.objects[Key]
 
     def get_object(self, *, Key: str, **_: Any) -> Json:
+        self._aws.gate.reach("s3 get")
         if Key not in self._aws.objects:
             raise _refused("NoSuchKey", "GetObject")
         return {**self._aws.objects[Key], "Body": BytesIO(self._aws.objects[Key]["Body"])}
 
     def put_object(self, *, Key: str, Body: bytes, Metadata: Mapping[str, str], **_: Any) -> None:
+        self._aws.gate.reach("s3 put")
         self._aws.objects[Key] = {"Body": Body, "Metadata": dict(Metadata), "ETag": str(self._aws.number())}
 
 
@@ -481,5 +566,17 @@ class _Lambda:
 
     def invoke(self, *, FunctionName: str, Payload: bytes) -> Json:
         with self._aws.gate.around("lambda invoke"):
-            answer = self._aws.lambdas[FunctionName](json.loads(Payload))
+            try:
+                answer = self._aws.lambdas[FunctionName](json.loads(Payload))
+            except Exception as error:  # noqa: BLE001 - somebody else's code; the service tells how it ended
+                said = {"errorType": type(error).__name__, "errorMessage": str(error)}
+                return {"FunctionError": "Unhandled", "Payload": BytesIO(json.dumps(said).encode())}
         return {"Payload": BytesIO(json.dumps(answer).encode())}
+
+    def list_event_source_mappings(self, *, EventSourceArn: str, **_: Any) -> Json:
+        return {"EventSourceMappings": [{"UUID": EventSourceArn.rsplit(":", 1)[1]}]}
+
+    def update_event_source_mapping(self, *, UUID: str, Enabled: bool) -> None:
+        with self._aws.gate.around("lambda switch"):
+            queue = UUID.removeprefix(f"{self._aws.names.stack}-")
+            (self._aws.switched_off.discard if Enabled else self._aws.switched_off.add)(queue)

@@ -8,11 +8,13 @@ from pathlib import Path
 
 import pytest
 
+from dealerflow.pipeline.definition import Pipeline
 from tests.aws.in_small import InSmall
 from tests.postgres import PostgresServer
 from tests.stories import in_process as here
 
-NewSmall = Callable[[], AbstractContextManager[InSmall]]
+NewSmall = Callable[..., AbstractContextManager[InSmall]]
+"""With the pipeline that new orders follow, if it is not the standard one."""
 
 
 @pytest.fixture(scope="session")
@@ -29,11 +31,14 @@ def new_small(postgres: PostgresServer, demo_database: str) -> NewSmall:
     """Makes an installation in small, as often as asked."""
 
     @contextmanager
-    def make() -> Iterator[InSmall]:
+    def make(pipeline: Pipeline | None = None) -> Iterator[InSmall]:
         copy = postgres.create_database(template=demo_database)
-        with InSmall(postgres.url(copy)).running() as installation:
-            yield installation
-        postgres.drop_database(copy)
+        try:
+            with InSmall(postgres.url(copy), pipeline).running() as installation:
+                yield installation
+        finally:
+            postgres.start()
+            postgres.drop_database(copy)
 
     return make
 

@@ -11,14 +11,10 @@ from collections import Counter
 
 import pytest
 
-from tests.aws.in_small import InSmall
+from tests.aws.lives import Verdict, a_whole_life, verdict
 from tests.aws.small import WEB
 from tests.aws.small_installations import NewSmall
-from tests.stories.driver import Order, People
-from tests.stories.ledger import ledgers
-from tests.stories.usual_way import take
 
-LONGER_THAN_A_VISIBILITY_TIME = 15 * 60  # seconds
 SHARES = 4  # so that several test processes can go through the points
 # Nothing has happened there yet, and whoever asked is told so.
 NOTHING_HAPPENED = (
@@ -28,27 +24,8 @@ NOTHING_HAPPENED = (
 )
 
 
-def a_whole_life(small: InSmall) -> tuple[People, Order]:
-    """A car that fails its quality check once, gets all its papers, and is handed over."""
-    dealerflow = People(small)
-    order = dealerflow.customer.orders("northside").reaches("order_placed")
-    take(dealerflow, "quality_check", order)
-    dealerflow.quality.decides(order, "fail", defects=["paint"])
-    order.reaches("quality_failed")
-    dealerflow.line_lead("A").decides(order, "rework")
-    take(dealerflow, "ended", order)
-    return dealerflow, order
-
-
-def verdict(small: InSmall, dealerflow: People) -> tuple[str, Counter[str], list[object]]:
-    """What must be the same however it came about: ledgers, letters, and what the auditor finds."""
-    small.lets_time_pass(LONGER_THAN_A_VISIBILITY_TIME)
-    logged = Counter(mail["template"] for mail in dealerflow.mails())
-    return ledgers(dealerflow), logged, [*dealerflow.audit(), *small.aws.waiting()]
-
-
 @pytest.fixture
-def clean(new_small: NewSmall) -> tuple[tuple[str, Counter[str], list[object]], list[str]]:
+def clean(new_small: NewSmall) -> tuple[Verdict, list[str]]:
     """The verdict on a life in which nobody died, and the points that it came by."""
     with new_small() as small:
         dealerflow, _ = a_whole_life(small)
@@ -60,7 +37,7 @@ def clean(new_small: NewSmall) -> tuple[tuple[str, Counter[str], list[object]], 
 
 @pytest.mark.parametrize("share", range(SHARES))
 def test_a_death_at_any_point_changes_nothing(
-    share: int, clean: tuple[tuple[str, Counter[str], list[object]], list[str]], new_small: NewSmall
+    share: int, clean: tuple[Verdict, list[str]], new_small: NewSmall
 ) -> None:
     expected, points = clean
     seen: Counter[str] = Counter()
