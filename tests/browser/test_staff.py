@@ -218,7 +218,7 @@ def test_a_reason_of_blanks_is_refused_beside_its_field(factory: Factory) -> Non
     form = unfold(card(page, order), "Decline the order")
     form.get_by_label("Reason").fill("   ")
     do(form, "Decline the order")
-    expect(page.locator(".fault")).to_contain_text("required")
+    expect(page.locator(".fault")).to_contain_text("Please fill this in.")
     expect(page.get_by_label("Reason").first).to_have_attribute("aria-invalid", "true")
     assert factory.state(order) == "order_placed"
 
