@@ -8,6 +8,7 @@ import re
 import resource
 import ssl
 import threading
+import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager, suppress
 from email import message_from_bytes, policy
@@ -20,9 +21,13 @@ import msgspec
 import pytest
 import trustme
 from aiosmtpd.smtp import AuthResult, Envelope, LoginPassword, Session
+from botocore.awsrequest import AWSResponse, HeadersDict
+from botocore.exceptions import EndpointConnectionError
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dealerflow.adapters.aws.clients import Clients
+from dealerflow.adapters.aws.mail import HEADER, TAG, Ses
 from dealerflow.adapters.embedded.mail import Maildir, file_name, read_maildir
 from dealerflow.adapters.embedded.smtp import MAX_IDLE_SECONDS, MAX_MAILS_PER_CONNECTION, Smtp, parse_smtp_url
 from dealerflow.adapters.memory.mail import MemoryMailer
@@ -34,8 +39,10 @@ from dealerflow.application.letters import (
     PutOff,
     Rejected,
     is_address,
+    split_address,
 )
 from dealerflow.domain.errors import Invalid, Outage
+from tests.ministack import ACCOUNT, REGION, MiniStack
 
 REFUSED = "nobody@cars.example"
 BUSY = "busy@cars.example"
@@ -46,7 +53,7 @@ def mail(number: int = 1, /, **changes: Any) -> OutgoingMail:
         message_id=f"mail_{number:06}@dealerflow.example",
         to="ana@cars.example",
         sender="Northside <no-reply@dealerflow.example>",
-        subject="Your order ord_1 is accepted",
+        subject=f"Your order ord_{number} is accepted",
         text="Hello Zoë,\n\nyour order is accepted: 43.250,00 €.\n",
         html="<p>Hello Zoë, your order is accepted: 43.250,00 €.</p>\n",
         at=1_769_860_800_000,
@@ -194,6 +201,11 @@ class Post(msgspec.Struct, kw_only=True):
     repair: Callable[[], None]
     keeps_one_of_a_repeat: bool
     refuses_addresses: bool
+    refusal: str = r"nobody@cars\.example: 550"  # how it says so
+    seen: Callable[[OutgoingMail], OutgoingMail] = (
+        msgspec.structs.replace
+    )  # what of a mail the test can see there
+    takes_international: bool = True  # addresses with more than ASCII before the @
     needs_a_domain: bool  # the mailer itself turns the recipient's domain into the form of the DNS
 
 
@@ -249,9 +261,87 @@ def smtp_post(folder: Path) -> Iterator[Post]:
         )
 
 
-@pytest.fixture(params=[memory_post, maildir_post, smtp_post], ids=["memory", "maildir", "smtp"])
+class Refuses:
+    """Stands on the line to SES: what it refuses there for good, and whether the line is cut."""
+
+    def __init__(self, client: Any) -> None:
+        self.is_cut = False
+        client.meta.events.register("before-send", self._before)
+
+    def _before(self, request: Any, **_: Any) -> AWSResponse | None:
+        if self.is_cut:
+            raise EndpointConnectionError(endpoint_url=request.url)
+        if REFUSED.encode() in request.body:
+            return refusal_of_ses("BadRequestException", "550 no such mailbox")
+        return None
+
+
+def refusal_of_ses(code: str, message: str) -> AWSResponse:
+    """As SES says it."""
+    body = msgspec.json.encode({"__type": code, "message": message})
+    headers: Any = HeadersDict({"x-amzn-ErrorType": code, "Content-Type": "application/json"})
+    answer = AWSResponse("", 400, headers, None)
+    answer._content = body  # type: ignore[attr-defined]  # noqa: SLF001 - else it is read from a connection
+    return answer
+
+
+@contextmanager
+def ses_post(folder: Path) -> Iterator[Post]:
+    client = Clients(REGION, tries=1).ses
+    client.create_email_identity(EmailIdentity="dealerflow.example")
+    client.put_account_details(
+        MailType="TRANSACTIONAL", WebsiteURL="https://dealerflow.example", ProductionAccessEnabled=True
+    )
+    line = Refuses(client)
+
+    def shown(message: dict[str, Any]) -> OutgoingMail:
+        return OutgoingMail(
+            message_id="unseen@dealerflow.example",
+            to=message["To"][0],
+            sender=message["Source"],
+            subject=message["Subject"],
+            text=message["BodyText"].replace("\r\n", "\n"),
+            html=(message["BodyHtml"] or "").replace("\r\n", "\n"),
+            at=0,
+        )
+
+    def seen(mail: OutgoingMail) -> OutgoingMail:
+        named = split_address(mail.sender)
+        return msgspec.structs.replace(
+            mail,
+            message_id="unseen@dealerflow.example",
+            sender=named[1] if named else "",
+            reply_to=None,
+            attachments=(),
+            at=0,
+        )
+
+    def delivered() -> list[OutgoingMail]:
+        with urllib.request.urlopen(f"{client.meta.endpoint_url}/_ministack/ses/messages") as answer:  # noqa: S310 - http, ours
+            return [shown(each) for each in msgspec.json.decode(answer.read())["messages"].get(ACCOUNT, ())]
+
+    yield Post(
+        mailer=Ses(client),
+        delivered=delivered,
+        break_down=lambda: setattr(line, "is_cut", True),
+        repair=lambda: setattr(line, "is_cut", False),
+        keeps_one_of_a_repeat=False,
+        refuses_addresses=True,
+        refusal=r"nobody@cars\.example: BadRequestException 550",
+        needs_a_domain=True,
+        seen=seen,
+        takes_international=False,
+    )
+
+
+MAILERS = {"memory": memory_post, "maildir": maildir_post, "smtp": smtp_post, "ses": ses_post}
+
+
+@pytest.fixture(params=MAILERS)
 def post(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[Post]:
-    with request.param(tmp_path) as made:
+    if request.param == "ses":
+        request.getfixturevalue("aws")
+    with MAILERS[request.param](tmp_path) as made:
         yield made
 
 
@@ -270,20 +360,20 @@ def test_a_mail_arrives_as_it_was_written(post: Post) -> None:
         ),
     )
     post.mailer.send(written)
-    assert post.delivered() == [written]
+    assert post.delivered() == [post.seen(written)]
 
 
 def test_a_mail_without_html_arrives_as_plain_text(post: Post) -> None:
     written = mail(html="")
     post.mailer.send(written)
-    assert post.delivered() == [written]
+    assert post.delivered() == [post.seen(written)]
 
 
 def test_many_mails_arrive_once_each_and_in_order(post: Post) -> None:
     written = [mail(number) for number in range(250)]
     for one in written:
         post.mailer.send(one)
-    assert [one.message_id for one in post.delivered()] == [one.message_id for one in written]
+    assert post.delivered() == [post.seen(one) for one in written]
 
 
 def test_the_same_message_id_twice_is_harmless(post: Post) -> None:
@@ -291,9 +381,8 @@ def test_the_same_message_id_twice_is_harmless(post: Post) -> None:
     post.mailer.send(mail(1))
     post.mailer.send(mail(2))
 
-    ids = [one.message_id for one in post.delivered()]
-    first, second = mail(1).message_id, mail(2).message_id
-    assert ids == ([first, second] if post.keeps_one_of_a_repeat else [first, first, second])
+    first, second = post.seen(mail(1)), post.seen(mail(2))
+    assert post.delivered() == ([first, second] if post.keeps_one_of_a_repeat else [first, first, second])
 
 
 def test_a_breakdown_is_an_outage_and_what_is_sent_again_after_it_arrives(post: Post) -> None:
@@ -304,7 +393,7 @@ def test_a_breakdown_is_an_outage_and_what_is_sent_again_after_it_arrives(post: 
             post.mailer.send(mail(2))
     post.repair()
     post.mailer.send(mail(2))
-    assert [one.message_id for one in post.delivered()] == [mail(1).message_id, mail(2).message_id]
+    assert post.delivered() == [post.seen(mail(1)), post.seen(mail(2))]
 
 
 def test_a_breakdown_from_the_start_is_an_outage_too(post: Post) -> None:
@@ -313,7 +402,7 @@ def test_a_breakdown_from_the_start_is_an_outage_too(post: Post) -> None:
         post.mailer.send(mail(1))
     post.repair()
     post.mailer.send(mail(1))
-    assert post.delivered() == [mail(1)]
+    assert post.delivered() == [post.seen(mail(1))]
 
 
 def test_a_mail_refused_for_good_is_rejected_and_harms_no_other(post: Post) -> None:
@@ -321,10 +410,10 @@ def test_a_mail_refused_for_good_is_rejected_and_harms_no_other(post: Post) -> N
         post.mailer.send(mail(1, to=REFUSED))
         assert post.delivered() == [mail(1, to=REFUSED)]
         return
-    with pytest.raises(Rejected, match=rf"{REFUSED}: 550"):
+    with pytest.raises(Rejected, match=post.refusal):
         post.mailer.send(mail(1, to=REFUSED))
     post.mailer.send(mail(2))
-    assert post.delivered() == [mail(2)]
+    assert post.delivered() == [post.seen(mail(2))]
 
 
 @pytest.mark.parametrize(
@@ -336,6 +425,10 @@ def test_a_mail_refused_for_good_is_rejected_and_harms_no_other(post: Post) -> N
     ],
 )
 def test_international_addresses_are_reached(post: Post, address: str, arrives_at: str) -> None:
+    if not (post.takes_international or address.rpartition("@")[0].isascii()):
+        with pytest.raises(Rejected, match="international"):
+            post.mailer.send(mail(to=address))
+        return
     post.mailer.send(mail(to=address))
     assert [one.to for one in post.delivered()] in ([address], [arrives_at])
 
@@ -828,3 +921,91 @@ def test_a_wrong_url_is_refused_without_telling_the_password(url: str) -> None:
 
 def test_a_password_is_in_no_representation() -> None:
     assert "secret" not in repr(parse_smtp_url("smtp://u:secret@mail.example"))
+
+
+# SES
+
+
+class Ears:
+    """Hears what is asked of SES, and answers in its place where told to."""
+
+    def __init__(self) -> None:
+        self.asked: list[dict[str, Any]] = []
+        self.says: AWSResponse | None = None
+        self.client = Clients(REGION, tries=1).ses
+        self.client.meta.events.register("before-parameter-build.sesv2.SendEmail", self._asked)
+        self.client.meta.events.register("before-send", self._answer)
+
+    def _answer(self, **_: Any) -> Any:
+        return self.says
+
+    def _asked(self, params: dict[str, Any], **_: Any) -> None:
+        self.asked.append(dict(params))
+
+
+@pytest.fixture
+def ears(aws: MiniStack) -> Ears:
+    made = Ears()
+    made.client.create_email_identity(EmailIdentity="dealerflow.example")
+    made.client.put_account_details(
+        MailType="TRANSACTIONAL", WebsiteURL="https://dealerflow.example", ProductionAccessEnabled=True
+    )
+    return made
+
+
+def test_ses_gets_the_mail_that_the_others_send_and_our_id_beside_it(ears: Ears) -> None:
+    plain = mail(1, to="ana@münchen.example", html="")
+    Ses(ears.client, "letters").send(plain)
+    [asked] = ears.asked
+    ours = f"{HEADER}: <{plain.message_id}>\r\n".encode()
+    assert asked["Content"]["Raw"]["Data"] == ours + message_bytes(plain, linesep="\r\n")
+    assert asked["Destination"] == {"ToAddresses": ["ana@xn--mnchen-3ya.example"]}
+    assert asked["EmailTags"] == [{"Name": TAG, "Value": "mail_000001@dealerflow.example"}]
+    assert asked["ConfigurationSetName"] == "letters"
+
+
+def test_a_tag_holds_only_what_ses_allows(ears: Ears) -> None:
+    Ses(ears.client).send(mail(1, message_id="mail+1=x@dealerflow.example"))
+    assert ears.asked[0]["EmailTags"][0]["Value"] == "mail_1_x@dealerflow.example"
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("SendingPausedException", "Email sending is disabled"),
+        ("AccountSuspendedException", "The account's ability to send email has been permanently restricted"),
+        ("LimitExceededException", "Daily message quota exceeded"),
+        ("TooManyRequestsException", "Maximum sending rate exceeded"),
+        ("MailFromDomainNotVerifiedException", "the MAIL FROM domain is not verified"),
+        ("NotFoundException", "Configuration set <letters> does not exist"),
+        ("MessageRejected", "Email address is not verified. The following identities failed the check"),
+        ("AccessDeniedException", "not authorized to perform ses:SendEmail"),
+    ],
+)
+def test_an_account_that_may_not_send_is_an_outage_because_no_mail_is_at_fault(
+    ears: Ears, code: str, message: str
+) -> None:
+    ears.says = refusal_of_ses(code, message)
+    with pytest.raises(Outage, match=code):
+        Ses(ears.client).send(mail(1))
+    ears.says = None
+    Ses(ears.client).send(mail(1))
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("BadRequestException", "Local address contains control or whitespace"),
+        ("MessageRejected", "Email contains a virus"),
+    ],
+)
+def test_a_mail_that_ses_refuses_is_rejected(ears: Ears, code: str, message: str) -> None:
+    ears.says = refusal_of_ses(code, message)
+    with pytest.raises(Rejected, match=f"ana@cars.example: {code} {message}"):
+        Ses(ears.client).send(mail(1))
+
+
+def test_a_sender_that_was_never_verified_is_an_outage_until_it_is(aws: MiniStack) -> None:
+    client = Clients(REGION, tries=1).ses
+    with pytest.raises(Outage, match="not verified"):
+        Ses(client).send(mail(1))
