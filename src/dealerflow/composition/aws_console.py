@@ -25,7 +25,7 @@ NOT_FOR_PEOPLE = frozenset({"LOG_LEVEL"})
 
 def reached(data: Path, environment: Mapping[str, str], stack: str) -> AwsSystem:
     """The installation of this stack. Raises WrongSetting, Outage, and OtherVersion where this program does not fit it."""
-    region = _region()
+    region = _region(environment)
     clients = Clients(region)
     arn, theirs = _function_web(clients, stack, region)
     settings = settings_of(data, _merged(theirs, environment), stack=stack, account=arn.split(":")[4])
@@ -43,9 +43,10 @@ class OtherVersion(WrongSetting):
     """This program and the installation do not belong together."""
 
 
-def _region() -> str:
+def _region(environment: Mapping[str, str]) -> str:
     try:
-        region = boto3.session.Session().region_name
+        # AWS_REGION is what most of AWS's tools and SDKs read; this one reads AWS_DEFAULT_REGION and the profile.
+        region = environment.get("AWS_REGION") or boto3.session.Session().region_name
     except BotoCoreError as error:  # a profile that does not exist
         raise WrongSetting(f"AWS cannot be used: {error}") from error
     if not region:
