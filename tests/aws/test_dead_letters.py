@@ -14,7 +14,7 @@ from dealerflow.adapters.aws.queues import AwsQueues
 from dealerflow.adapters.database import outbox
 from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.outbox import Outbox, Standing
-from dealerflow.adapters.database.tables import metadata
+from dealerflow.adapters.database.tables import messages, metadata
 from dealerflow.application.message_events import to_cloud_event
 from dealerflow.application.queues import ORDERS
 from dealerflow.domain.messages import AnyMessage, Envelope, PlaceOrder, SendMail
@@ -194,3 +194,17 @@ def test_a_discard_takes_away_the_copy(shop: Shop) -> None:
     gone = shop.console.discard("notifications", ["msg_1"], now=NOW, by="acc_1", reason="a trial")
     assert gone == 1
     assert shop.lying("notifications") == 0
+
+
+def test_what_cannot_be_read_is_not_forwarded_and_holds_up_nobody_else(shop: Shop) -> None:
+    for id_ in ("msg_1", "msg_2"):
+        shop.forwarded(MAIL.message, id_)
+        shop.outbox.bury(id_, now=NOW, error="no")
+    with transaction(shop.engine) as connection:
+        newer = sa.update(messages).where(messages.c.id == "msg_1").values(body='{"type": "SendParcel"}')
+        connection.execute(newer)
+    assert shop.console.redrive("notifications", None, now=NOW) == 2
+    assert [one.id for one in shop.outbox.due(9, now=NOW)] == ["msg_2"]
+    [letter] = shop.console.dead_letters("notifications", limit=9)
+    assert (letter.id, letter.died_at) == ("msg_1", NOW)
+    assert "cannot be read" in letter.error

@@ -113,9 +113,18 @@ class Outbox:
             .values(state="held", owner=RELAY, lease=_m.id, lease_until=now + RELAY_LEASE_MS)
             .returning(*messages.c)
         )
+        found = []
         with transaction(self._engine) as connection:
             rows = connection.execute(take).all()
-        return [envelope_of(row) for row in sorted(rows, key=lambda row: (row.sent_at, row.id))]
+            for row in sorted(rows, key=lambda row: (row.sent_at, row.id)):
+                try:
+                    found.append(envelope_of(row))
+                except (
+                    msgspec.MsgspecError,
+                    RecursionError,
+                ) as error:  # a newer version's, after a roll-back
+                    connection.execute(_buried(row.id, now, f"it cannot be read: {error}"))
+        return found
 
     def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
         """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
@@ -177,11 +186,7 @@ class Outbox:
     def bury(self, message_id: str, *, now: int, error: str) -> None:
         """The message is dead."""
         with transaction(self._engine) as connection:
-            connection.execute(
-                sa.update(messages)
-                .where(_m.id == message_id)
-                .values(state="dead", died_at=now, error=error, **_FREE)
-            )
+            connection.execute(_buried(message_id, now, error))
 
     def revive(self, queue: str, message_ids: Collection[str] | None, *, now: int) -> list[str]:
         """Offer dead letters (all, if None) again with their attempts forgotten: the next forwarding takes them. Which."""
@@ -195,3 +200,8 @@ class Outbox:
             again = again.where(_m.id.in_(list(message_ids)))
         with transaction(self._engine) as connection:
             return list(connection.execute(again).scalars())
+
+
+def _buried(message_id: str, now: int, error: str) -> sa.Update:
+    dead = {"state": "dead", "died_at": now, "error": error, **_FREE}
+    return sa.update(messages).where(_m.id == message_id).values(dead)
