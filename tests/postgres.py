@@ -97,9 +97,9 @@ class PostgresServer:
         """Shuts down at once, without a checkpoint ("immediate"), like a crash: the next start recovers."""
         self._end(signal.SIGQUIT)
 
-    def create_database(self, template: str = "template1") -> str:
+    def create_database(self, template: str = "template1", name: str = "") -> str:
         """A new database copied from `template` (to which nobody may be connected): its name."""
-        name = f"test_{next(self._numbers)}"
+        name = name or f"test_{next(self._numbers)}"
         with self._connect() as connection:
             connection.execute(
                 sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(

@@ -13,9 +13,13 @@ import pytest
 
 from tests.postgres import PostgresServer
 from tests.stories import in_process as here
+from tests.stories.aws_stack import Stack, aws_stack
 from tests.stories.driver import Dealerflow
 from tests.stories.ledger import check_ledgers
+from tests.stories.on_aws import OnAws
 from tests.stories.processes import Processes
+
+__all__ = ["aws_stack"]
 
 told = pytest.StashKey[bool]()
 
@@ -77,6 +81,14 @@ def served_on_postgres(request: pytest.FixtureRequest, data: Path) -> Iterator[P
         yield installation
 
 
+@contextmanager
+def on_aws(request: pytest.FixtureRequest, data: Path) -> Iterator[OnAws]:
+    stack: Stack = request.getfixturevalue("aws_stack")
+    with stack.with_demo() as installation:
+        yield installation
+
+
+ON_AWS = {"aws": on_aws}
 IN_PROCESS = {"sqlite": on_sqlite, "postgresql": on_postgres}
 SERVED = {"served-sqlite": served_on_sqlite, "served-postgresql": served_on_postgres}
 
@@ -87,11 +99,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
-    """Each story is told on both databases, in this process; some, or with DEALERFLOW_STORIES=served all, to real processes."""
+    """Each story is told on both databases in this process, and on AWS; some, or with DEALERFLOW_STORIES=served all, to real
+    processes too.
+    """
     if "dealerflow" not in metafunc.fixturenames:
         return
     served = metafunc.definition.get_closest_marker("also_served") is not None
-    ways = {**IN_PROCESS, **(SERVED if served or os.environ.get("DEALERFLOW_STORIES") == "served" else {})}
+    ways = {
+        **IN_PROCESS,
+        **ON_AWS,
+        **(SERVED if served or os.environ.get("DEALERFLOW_STORIES") == "served" else {}),
+    }
     metafunc.parametrize("dealerflow", list(ways.values()), ids=list(ways), indirect=True)
 
 

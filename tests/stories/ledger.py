@@ -13,7 +13,7 @@ from collections import Counter
 from pathlib import Path
 from typing import Any
 
-from tests.stories.driver import People, Json
+from tests.stories.driver import Json, People
 
 KEPT = Path(__file__).parent / "ledgers"
 KEEP = "DEALERFLOW_KEEP_LEDGERS"

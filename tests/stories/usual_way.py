@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 
-from tests.stories.driver import People, Order
+from tests.stories.driver import Order, People
 
 MOST_ACTS = 12  # from the order page to the keys there are nine, two of them payments
 

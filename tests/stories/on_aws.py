@@ -1,0 +1,144 @@
+"""A Dealerflow on AWS: the real template on the emulator, with functions as processes of their own. Here stories wait."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, ExitStack, contextmanager
+from email import message_from_bytes, policy
+from email.message import EmailMessage
+from typing import Any, NoReturn
+
+import httpx
+import pytest
+
+from dealerflow.adapters.aws.names import Names
+from dealerflow.adapters.database.engine import open_engine
+from dealerflow.adapters.database.repositories.people import SqlPeople
+from dealerflow.adapters.database.session import Session
+from dealerflow.application.access import issue_token
+from tests.aws.emulator import ACCOUNT, REGION, Emulator
+from tests.aws.mail_catcher import MailCatcher
+
+STACK = "dealerflow"
+SENDER = "dealerflow@example.com"  # the template's default
+COMMAND = [sys.executable, "-m", "dealerflow.cli.main"]
+PATIENCE_SECONDS = 120.0  # far more than it takes: a busy machine is no fault of the code
+LOOK_EVERY_SECONDS = 0.1
+
+Away = Callable[[], AbstractContextManager[None]]
+
+
+class OnAws:
+    """Implements `driver.Installation`."""
+
+    def __init__(
+        self, emulator: Emulator, outputs: dict[str, str], catcher: MailCatcher, url: str, away: Away
+    ) -> None:
+        self._emulator = emulator
+        self._catcher = catcher
+        self._url = url
+        self._away = away
+        self._names = Names(stack=STACK, region=REGION, account=ACCOUNT)
+        self._secret = str(
+            emulator.client("secretsmanager").get_secret_value(SecretId=self._names.signing_secret)[
+                "SecretString"
+            ]
+        )
+        self._lambda = emulator.client("lambda")
+        self.unworked: set[str] = set()
+        self.http = httpx.Client(base_url=emulator.api_url(outputs["ApiId"]), timeout=PATIENCE_SECONDS)
+
+    @contextmanager
+    def running(self) -> Iterator[OnAws]:
+        """As long as the block lasts. The database must hold the demo's data."""
+        self._before = len(self._catcher.caught)
+        self.call("prepare", {})
+        with self.http, ExitStack() as closing:
+            self._engine = open_engine(self._url, connections=1)
+            closing.callback(self._engine.dispose)
+            assert any(self.http.get("/readyz").is_success for _ in self.moments())
+            yield self
+
+    def call(self, function: str, event: dict[str, Any]) -> bytes:
+        """Invoke a function of the stack; its answer."""
+        answer = self._lambda.invoke(
+            FunctionName=self._names.function_name(function),
+            Payload=httpx.Request("POST", "/", json=event).content,
+        )
+        said: bytes = answer["Payload"].read()
+        assert "FunctionError" not in answer, said
+        return said
+
+    def token(self, email: str) -> str:
+        with self._engine.connect() as connection:
+            account = SqlPeople(Session(connection)).account_by_email(email)
+        assert account is not None, f"there is no account {email}"
+        return issue_token(account, self._secret)
+
+    def moments(self) -> Iterator[None]:
+        deadline = time.monotonic() + PATIENCE_SECONDS
+        while time.monotonic() < deadline:
+            yield
+            time.sleep(LOOK_EVERY_SECONDS)
+
+    def lets_time_pass(self, seconds: float) -> None:
+        time.sleep(min(seconds, 3.0))  # a moment, which functions live through as they do through a long time
+
+    def without_database(self) -> AbstractContextManager[None]:
+        return self._away()
+
+    @contextmanager
+    def without_workers_for(self, queue: str) -> Iterator[None]:
+        self._work(queue, enabled=False)
+        self.unworked.add(queue)
+        try:
+            yield
+        finally:
+            self.unworked.remove(queue)
+            self._work(queue, enabled=True)
+
+    def _work(self, queue: str, *, enabled: bool) -> None:
+        mappings = self._lambda.list_event_source_mappings(EventSourceArn=self._names.queue_arn(queue))
+        [mapping] = mappings["EventSourceMappings"]
+        self._lambda.update_event_source_mapping(UUID=mapping["UUID"], Enabled=enabled)
+
+    def cards_declined(self) -> NoReturn:
+        pytest.skip("the card terminal for trials declines nothing")
+
+    def command(self, *arguments: str, fails: bool = False) -> str:
+        environment = {
+            **os.environ,
+            "DEALERFLOW_STACK": STACK,
+            "DEALERFLOW_ACCOUNT": ACCOUNT,
+            "DEALERFLOW_DATABASE_URL": self._url,
+            "AWS_ENDPOINT_URL": self._emulator.url,
+            "AWS_REGION": REGION,
+            "AWS_ACCESS_KEY_ID": "test",
+            "AWS_SECRET_ACCESS_KEY": "test",
+            "PYTHONPATH": os.pathsep.join(sys.path),
+        }
+        done = subprocess.run(
+            [*COMMAND, *arguments], capture_output=True, text=True, env=environment, check=False
+        )
+        assert done.returncode == int(fails), f"{arguments}: {done.returncode} {done.stdout}{done.stderr}"
+        return done.stderr if fails else done.stdout
+
+    def mailbox(self) -> list[EmailMessage]:
+        sent = self._catcher.caught[self._before :]
+        return [message_from_bytes(mail, policy=policy.default) for mail in sent]
+
+
+def post_office(emulator: Emulator) -> MailCatcher:
+    """What whoever deploys has to do for mail: verify the sender. And for the tests: catch what is sent."""
+    emulator.client("sesv2").create_email_identity(EmailIdentity=SENDER)
+    catcher = MailCatcher(emulator.url)
+    functions, function = emulator.client("lambda"), f"{STACK}-notifications"
+    known = functions.get_function_configuration(FunctionName=function)["Environment"]["Variables"]
+    functions.update_function_configuration(
+        FunctionName=function, Environment={"Variables": {**known, "AWS_ENDPOINT_URL_SESV2": catcher.url}}
+    )
+    return catcher
