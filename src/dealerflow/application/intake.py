@@ -146,7 +146,13 @@ def envelope_of(message: PlaceOrder) -> Envelope:
     """The order in its envelope. Its id is made from the order's, so that the same order twice is the same message."""
     new = message.new
     return Envelope(
-        id=f"msg_{new.id}", queue=ORDERS, message=message, group=new.dealership, order=new.id, sent_at=new.at
+        id=f"msg_{new.id}",
+        queue=ORDERS,
+        message=message,
+        group=new.dealership,
+        order=new.id,
+        sent_at=new.at,
+        trace=message.trace,
     )
 
 

@@ -85,7 +85,6 @@ def work(
 ) -> None:
     """Work queues, beside a running `serve`; with PostgreSQL on as many machines as wanted."""
     from dealerflow.cli.worker_process import work as run
-    from dealerflow.composition.logs import configure
     from dealerflow.composition.settings import SECRET_FILE, settings_of
 
     only_on_one_machine(data, "its functions work the queues, as many at once as it takes")
@@ -99,7 +98,6 @@ def work(
             "a worker signs links as `serve` does: give it the same DEALERFLOW_SECRET_KEY, or its secret.key in --data"
         )
     make_directory(settings.data)
-    configure(settings.log_level, "worker")
     run(settings, only=tuple(queues) if queues else None, without=tuple(without or ()))
 
 

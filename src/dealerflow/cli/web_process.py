@@ -14,12 +14,14 @@ from collections.abc import Callable, Iterator
 import uvicorn
 
 from dealerflow.adapters.embedded.supervisor import EXIT_HOPELESS
+from dealerflow.application.tracing import Tracing
 from dealerflow.cli.plan import Plan, given_plan
 from dealerflow.cli.processes import prepare_when_possible, run_to_the_end, tie_to_parent
 from dealerflow.composition import demo
 from dealerflow.composition.embedded import System, web_lock
 from dealerflow.composition.logs import configure
 from dealerflow.composition.settings import Settings, settings_of
+from dealerflow.composition.tracing import tracing_of
 from dealerflow.composition.web import WebProcess
 from dealerflow.domain.errors import Conflict, DealerflowError
 
@@ -55,9 +57,9 @@ class Server(uvicorn.Server):
         self.should_exit = True
 
 
-def serve(plan: Plan, settings: Settings) -> None:
+def serve(plan: Plan, settings: Settings, tracing: Tracing) -> None:
     """Serve the pages and the API on the socket of the plan until SIGTERM."""
-    system = System(settings)
+    system = System(settings, tracing)
     _wait_for_predecessor(system)
     web = WebProcess(system, demo=plan.demo)
     web.spool.open()
@@ -133,8 +135,9 @@ def main() -> None:
     plan = given_plan()
     tie_to_parent()
     settings = settings_of(plan.directory, os.environ)
-    configure(settings.log_level, "web")
-    serve(plan, settings)
+    tracing = tracing_of(settings, "web")
+    configure(settings.log_level, "web", tracing.trace)
+    serve(plan, settings, tracing)
 
 
 if __name__ == "__main__":

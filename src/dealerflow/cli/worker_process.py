@@ -17,6 +17,7 @@ from dealerflow.cli.processes import prepare_when_possible, run_to_the_end, tie_
 from dealerflow.composition.embedded import System
 from dealerflow.composition.logs import configure
 from dealerflow.composition.settings import Settings, settings_of
+from dealerflow.composition.tracing import tracing_of
 from dealerflow.composition.worker import WorkerProcess
 
 log = logging.getLogger(__name__)
@@ -25,7 +26,9 @@ log = logging.getLogger(__name__)
 def work(settings: Settings, *, only: Collection[str] | None, without: Collection[str]) -> None:
     """Work these queues until SIGTERM (or, in a terminal, Ctrl-C), then finish what is in hand."""
     stopping = threading.Event()
-    system = System(settings)
+    tracing = tracing_of(settings, "worker")
+    configure(settings.log_level, "worker", tracing.trace)
+    system = System(settings, tracing)
     worker = WorkerProcess(system, only=only, without=without)
 
     def stop(_number: int, _frame: object) -> None:
@@ -56,7 +59,6 @@ def main() -> None:
     plan = given_plan()
     tie_to_parent()
     settings = settings_of(plan.directory, os.environ)
-    configure(settings.log_level, "worker")
     work(settings, only=plan.only, without=plan.without)
 
 

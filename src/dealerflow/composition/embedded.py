@@ -29,6 +29,7 @@ from dealerflow.application.links import Links
 from dealerflow.application.payments import PaymentProvider
 from dealerflow.application.ports import Clock, Ids, QueueFigures
 from dealerflow.application.reference import standard_data
+from dealerflow.application.tracing import UNTRACED, Tracing
 from dealerflow.composition.lazily import on_demand
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
 from dealerflow.domain.messages import PlaceOrder
@@ -49,12 +50,15 @@ SPOOL = "spool"  # what the drainer waits on, beside the queues
 class System:
     """An installation on this machine. Each part is made when it is first asked for, once."""
 
-    def __init__(self, settings: Settings) -> None:
+    def __init__(self, settings: Settings, tracing: Tracing = UNTRACED) -> None:
+        """`tracing` is closed with the rest, after it."""
         self.settings = settings
+        self.tracing = tracing
         self.run_directory = settings.data / "run"
         self.clock: Clock = SystemClock()
         self.ids: Ids = TimeIds(self.clock.now)
         self._closing = ExitStack()
+        self._closing.callback(tracing.close)
 
     def close(self) -> None:
         """Give back what was opened."""
@@ -91,7 +95,8 @@ class System:
 
     @cached_property
     def database(self) -> SqlDatabase:
-        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, to_workers(self.bell.ring))
+        sends = to_workers(self.bell.ring, self.tracing.sending)
+        return SqlDatabase(self.engine, self.clock, self.ids, self.pipelines, sends)
 
     @cached_property
     def store(self) -> SqlMessageStore:

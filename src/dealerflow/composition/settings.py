@@ -74,6 +74,13 @@ class Settings(msgspec.Struct, frozen=True, kw_only=True):
     log_level: Annotated[
         LogLevel, Meta(description="The least that is logged: `debug`, `info`, `warning` or `error`.")
     ] = "info"
+    otlp_endpoint: Annotated[
+        str,
+        Meta(
+            description="Where traces are sent, by OTLP over HTTP: the collector's address without `/v1/traces`, like "
+            "`http://127.0.0.1:4318`. By default nothing is traced. On AWS, X-Ray traces instead."
+        ),
+    ] = ""
     host: Annotated[str, Meta(description="The address that `serve` listens on.")] = "127.0.0.1"
     port: Annotated[
         int, Meta(ge=0, le=65535, description="The port that `serve` listens on; 0 takes a free one.")
@@ -256,6 +263,12 @@ def _public_url_problem(url: str) -> str | None:
     return None if plain else "must be the pages' address, like https://cars.example.com"
 
 
+def _otlp_problem(url: str) -> str | None:
+    parts = urlsplit(url)
+    plain = parts.scheme in ("http", "https") and parts.hostname and not parts.query and not parts.fragment
+    return None if plain else "must be the collector's address, like http://127.0.0.1:4318"
+
+
 def _secret_problem(secret: str) -> str | None:
     return f"must have at least {LEAST_SECRET} characters" if len(secret) < LEAST_SECRET else None
 
@@ -264,6 +277,7 @@ _CHECKS: dict[str, Callable[[Any], str | None]] = {
     "database_url": _database_problem,
     "smtp_url": _smtp_problem,
     "public_url": _public_url_problem,
+    "otlp_endpoint": _otlp_problem,
     "secret_key": _secret_problem,
 }
 

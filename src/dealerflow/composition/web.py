@@ -41,7 +41,13 @@ class WebProcess:
             clock=system.clock,
             random_id=random_id,
         )
-        intake = Intake(spool=self.spool, links=system.links, clock=system.clock, ids=system.ids)
+        intake = Intake(
+            spool=self.spool,
+            links=system.links,
+            clock=system.clock,
+            ids=system.ids,
+            trace=system.tracing.sending,
+        )
         self.upkeep = Upkeep(
             intake=intake,
             spool=self.spool,
@@ -66,6 +72,7 @@ class WebProcess:
                 ids=system.ids,
                 public_url=system.settings.public_url,
                 ring=system.bell.ring,
+                tracing=system.tracing,
                 prepared=self._is_prepared,
                 stopping=self.stopping,
                 demo_accounts=demo_people() if demo else (),

@@ -45,6 +45,7 @@ class WorkerProcess:
             owner=liveness.owner,
             clock=system.clock,
             random=random,
+            tracing=system.tracing,
         )
         self.drainer = Drainer(
             system.spool_reader,
@@ -55,6 +56,7 @@ class WorkerProcess:
             random=random,
             lock=FileLock(system.run_directory / "drainer.lock"),
             directly=system.on_sqlite,
+            tracing=system.tracing,
         )
         works_orders = (only is None or queues.ORDERS in only) and queues.ORDERS not in without
         self._worker = Worker(

@@ -18,10 +18,11 @@ class Message(msgspec.Struct, frozen=True, kw_only=True, tag_field="type", tag=T
     """Base of all commands. The JSON form carries the class name as `type`."""
 
 
-class PlaceOrder(Message, frozen=True, kw_only=True):
-    """Store an accepted order and start its state machine."""
+class PlaceOrder(Message, frozen=True, kw_only=True, omit_defaults=True):
+    """Store an accepted order and start its state machine. `trace` is the W3C traceparent of the request that brought it."""
 
     new: NewOrder
+    trace: str | None = None  # here too, because intake's stores keep messages without their envelopes
 
 
 class MoveOrder(Message, frozen=True, kw_only=True):

@@ -9,6 +9,7 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager, context
 
 from litestar import Litestar, Router
 from litestar.concurrency import get_asyncio_executor, set_asyncio_executor
+from litestar.config.app import AppConfig
 from litestar.datastructures import State
 from litestar.handlers import HTTPRouteHandler
 from litestar.types import ASGIApp, ControllerRouterHandler
@@ -62,7 +63,7 @@ def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = PAGES
     _bound_threads()
     metrics = Metrics()
     described = {API: API_ROUTES, "": health.ROUTES}
-    framework = Litestar(
+    framework = _Framework(
         route_handlers=[
             Router(API, route_handlers=API_ROUTES),
             *health.ROUTES,
@@ -79,7 +80,16 @@ def make_app(system: WebSystem, pages: Sequence[ControllerRouterHandler] = PAGES
         debug=False,
     )
     short_way = IntakeRoute(system.intake, system.ids, metrics.order_taken)
-    return Frame(framework, short_way, metrics, https=system.is_https)
+    return Frame(framework, short_way, metrics, https=system.is_https, tracing=system.tracing)
+
+
+class _Framework(Litestar):
+    """Litestar as we use it."""
+
+    @staticmethod
+    def _patch_opentelemetry_middleware(config: AppConfig) -> AppConfig:
+        """Leave OpenTelemetry alone, which Litestar would import to see whether it is used: traces begin in the frame."""
+        return config
 
 
 def _lifespan(system: WebSystem) -> Callable[[Litestar], AbstractAsyncContextManager[None]]:

@@ -7,21 +7,32 @@ from time import perf_counter
 from litestar.enums import ScopeType
 from litestar.types import ASGIApp, HTTPScope, Message, Receive, Scope, Send
 
+from dealerflow.application.tracing import UNTRACED, Tracing
 from dealerflow.web.metrics import UNKNOWN_ROUTE, Metrics
 from dealerflow.web.problems import plain_problem, respond
 from dealerflow.web.security import STATIC, has_control_characters, says_how_to_cache, security_headers
 from dealerflow.web.taking import PATH as ORDERS
 
+NOT_TRACED = (STATIC, "/healthz", "/readyz", "/metrics")  # asked all the time, and of no interest afterwards
 KNOWN_METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "DELETE", "OPTIONS", "PATCH"})
 
 
 class Frame:
     """The ASGI application. Taking an order does not pass through the framework: there it would be most of the cost."""
 
-    def __init__(self, framework: ASGIApp, intake: ASGIApp, metrics: Metrics, *, https: bool) -> None:
+    def __init__(
+        self,
+        framework: ASGIApp,
+        intake: ASGIApp,
+        metrics: Metrics,
+        *,
+        https: bool,
+        tracing: Tracing = UNTRACED,
+    ) -> None:
         self._framework = framework
         self._intake = intake
         self._metrics = metrics
+        self._tracing = tracing
         self._headers = security_headers(https=https)
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
@@ -35,17 +46,22 @@ class Frame:
         started = perf_counter()
         if path == ORDERS and scope["method"] == "POST":
             answering = _Answering(send, self._headers, cacheable=False)
-            await self._intake(scope, receive, answering)
+            with self._tracing.request("POST", scope["headers"]) as answered:
+                await self._intake(scope, receive, answering)
+                answered(ORDERS, answering.status, None)
             self._metrics.answered("POST", ORDERS, answering.status, perf_counter() - started)
             return
         answering = _Answering(send, self._headers, cacheable=path.startswith(STATIC))
-        if has_control_characters(path, scope["query_string"]):
-            await respond(answering, plain_problem(400, "The address holds control characters.", ""))
-        else:
-            await self._framework(scope, receive, answering)
-        route = str(scope.get("path_template") or UNKNOWN_ROUTE)
-        method = scope["method"] if scope["method"] in KNOWN_METHODS else "other"
-        self._metrics.answered(str(method), route, answering.status, answering.began - started)
+        method = str(scope["method"]) if scope["method"] in KNOWN_METHODS else "other"
+        tracing = UNTRACED if path.startswith(NOT_TRACED) else self._tracing
+        with tracing.request(method, scope["headers"]) as answered:
+            if has_control_characters(path, scope["query_string"]):
+                await respond(answering, plain_problem(400, "The address holds control characters.", ""))
+            else:
+                await self._framework(scope, receive, answering)
+            route = str(scope.get("path_template") or UNKNOWN_ROUTE)
+            answered(route, answering.status, scope.get("path_params", {}).get("order_id"))
+        self._metrics.answered(method, route, answering.status, answering.began - started)
 
 
 class _Answering:

@@ -16,6 +16,7 @@ from dealerflow.application.links import Links
 from dealerflow.application.mail_archive import MailArchive, NoArchive
 from dealerflow.application.mail_log import MailLog
 from dealerflow.application.ports import Clock, Ids, QueueConsole
+from dealerflow.application.tracing import UNTRACED, Tracing
 from dealerflow.application.work import Database, Pipelines
 
 if TYPE_CHECKING:
@@ -72,6 +73,7 @@ class WebSystem:
     ids: Ids
     public_url: str
     ring: Callable[[], None] = _nobody_to_wake
+    tracing: Tracing = UNTRACED
     keeps_up: bool = True
     streams: bool = True
     prepared: Callable[[], bool] = _prepared

@@ -14,6 +14,7 @@ from dealerflow.application.calls import HEADER, REPLAYED, call_of, checked_key
 from dealerflow.application.intake import Accepted, Receipt, Spool, new_order, receipt
 from dealerflow.application.links import Links
 from dealerflow.application.ports import Clock, Ids
+from dealerflow.application.tracing import UNTRACED, Carry
 from dealerflow.domain.errors import DealerflowError, Invalid, Unavailable
 from dealerflow.domain.intake import AcceptedForm, PriceChanged, Snapshot, check
 from dealerflow.domain.messages import PlaceOrder
@@ -39,6 +40,7 @@ class Intake:
         clock: Clock,
         ids: Ids,
         newer: Callable[[Snapshot], Snapshot | None] = lambda _: None,
+        trace: Carry = UNTRACED.sending,
     ) -> None:
         self.spool = spool
         self._newer = newer
@@ -47,6 +49,7 @@ class Intake:
         self._links = links
         self._clock = clock
         self._ids = ids
+        self._trace = trace
         self._answers = _Answers()
 
     async def take(self, raw: bytes, *, key: str | None = None, caller: str = "anyone") -> Accepted:
@@ -77,7 +80,12 @@ class Intake:
         answer = _encode(receipt(new, self._links.tracking_url(order_id)))
         asked: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
         self.spool.append(
-            PlaceOrder(new=new), self._answers.to(asked), at=now, answer=answer, key=key, request=request
+            PlaceOrder(new=new, trace=self._trace(order_id)),
+            self._answers.to(asked),
+            at=now,
+            answer=answer,
+            key=key,
+            request=request,
         )
         try:
             taken = await asked

@@ -21,6 +21,7 @@ from dealerflow.adapters.database.repositories.reference import SqlReference
 from dealerflow.adapters.database.repositories.shipping import SqlShipping
 from dealerflow.adapters.database.session import Session
 from dealerflow.application.ports import Clock, Ids
+from dealerflow.application.tracing import UNTRACED, Carry
 from dealerflow.application.work import Pipelines
 from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
 
@@ -32,18 +33,19 @@ Put = Callable[[sa.Connection, Sequence[tuple[Envelope, int]], int], None]
 class Sends:
     """What becomes of messages that are sent. By default they are put into the message store, for workers to claim.
 
-    `put` stores them with the work. After a commit `tell` gets those that are due at once. `state_machines`: orders are
-    followed by state machines outside.
+    `put` stores them with the work. After a commit `tell` gets those that are due at once. `trace` gives what a message
+    about an order carries on. `state_machines`: orders are followed by state machines outside.
     """
 
     put: Put = message_rows.send_all
     tell: Callable[[Sequence[Envelope]], None] = lambda _sent: None
+    trace: Carry = UNTRACED.sending
     state_machines: bool = False
 
 
-def to_workers(ring: Callable[[Collection[str]], None]) -> Sends:
+def to_workers(ring: Callable[[Collection[str]], None], trace: Carry = UNTRACED.sending) -> Sends:
     """Messages are put into the message store, and `ring` wakes the workers of their queues."""
-    return Sends(tell=lambda sent: ring({envelope.queue for envelope in sent}))
+    return Sends(tell=lambda sent: ring({envelope.queue for envelope in sent}), trace=trace)
 
 
 class SqlUnitOfWork:
@@ -67,6 +69,7 @@ class SqlUnitOfWork:
         self._sent: list[tuple[Envelope, int]] = []
         self.prompt: list[Envelope] = []
         self._put = sends.put
+        self._trace = sends.trace
         self.session = Session(connection)
         self.orders = SqlOrders(self.session)
         self.factory = SqlFactory(self.session)
@@ -88,6 +91,7 @@ class SqlUnitOfWork:
             group=group,
             order=order,
             sent_at=self.clock.now(),
+            trace=self._trace(order),
         )
         self._sent.append((envelope, delay_ms))
 

@@ -22,9 +22,10 @@ from dealerflow.application.handling import Bulk, HandlerFor, Transactional
 from dealerflow.application.intake import envelope_of
 from dealerflow.application.ports import Clock, MessageStore, Spooled, SpoolReader
 from dealerflow.application.queues import ORDERS, QueuePolicy, policy
+from dealerflow.application.tracing import UNTRACED, Handling, Tracing
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import LeaseLost, Outage
-from dealerflow.domain.messages import Envelope, PlaceOrder
+from dealerflow.domain.messages import Claimed, PlaceOrder
 
 log = logging.getLogger(__name__)
 
@@ -63,6 +64,7 @@ class Drainer:
         lock: FileLock,
         directly: bool,
         policies: Callable[[str], QueuePolicy] = policy,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._reader = reader
         self._database = database
@@ -73,6 +75,7 @@ class Drainer:
         self._lock = lock
         self._directly = directly
         self._policy = policies(ORDERS)
+        self._tracing = tracing
         self._outages = 0
         self._waits_until = 0
 
@@ -111,9 +114,9 @@ class Drainer:
         """Drain the whole batch, however; the position reached."""
         last = batch[-1].position
         try:
-            with self._database.begin() as work:
+            with self._tracing.transaction() as handling, self._database.begin() as work:
                 advance(work.connection, spool, old=position, new=last)
-                self._work(work, batch)
+                self._work(work, batch, handling)
             return last
         except (Outage, LeaseLost):
             raise
@@ -124,18 +127,20 @@ class Drainer:
         position = self._drain(spool, position, batch[:middle])
         return self._drain(spool, position, batch[middle:])
 
-    def _work(self, work: SqlWork, batch: Sequence[Spooled]) -> None:
+    def _work(self, work: SqlWork, batch: Sequence[Spooled], handling: Handling) -> None:
         if not self._directly:
             for spooled in batch:
                 _send(work, spooled)
             return
         handler = self._handler_for(PlaceOrder)
-        envelopes = [_envelope(spooled) for spooled in batch]
-        if isinstance(handler, Bulk) and len(envelopes) > 1:
-            handler.many(work, envelopes)
+        taken = [_taken(spooled) for spooled in batch]
+        if isinstance(handler, Bulk) and len(taken) > 1:
+            with handling(taken):
+                handler.many(work, [one.envelope for one in taken])
         else:
-            for envelope in envelopes:
-                cast("Transactional", handler)(work, envelope)
+            for one in taken:
+                with handling([one]):
+                    cast("Transactional", handler)(work, one.envelope)
 
     def _set_aside(self, spool: str, position: int, spooled: Spooled, error: Exception) -> int:
         log.warning("order at position %d goes to the queue: %s", spooled.position, error, exc_info=error)
@@ -153,7 +158,7 @@ def _send(work: SqlWork, spooled: Spooled) -> None:
         work.send(ORDERS, message)  # what could not be read; the store buries it
 
 
-def _envelope(spooled: Spooled) -> Envelope:
+def _taken(spooled: Spooled) -> Claimed:
     if not isinstance(spooled.message, PlaceOrder):
         raise TypeError("this is no order")
-    return envelope_of(spooled.message)
+    return Claimed(envelope=envelope_of(spooled.message), attempt=1, lease="")  # the spool has one reader

@@ -21,6 +21,7 @@ from dealerflow.application import retry
 from dealerflow.application.handling import Bulk, Call, Handler, HandlerFor, Transactional
 from dealerflow.application.ports import Clock, MessageStore
 from dealerflow.application.queues import QueuePolicy, policy
+from dealerflow.application.tracing import UNTRACED, Handling, Tracing
 from dealerflow.application.work import Database, UnitOfWork
 from dealerflow.domain.errors import LeaseLost, Outage
 from dealerflow.domain.messages import Claimed
@@ -87,6 +88,7 @@ class Steps:
         clock: Clock,
         random: Callable[[], float],
         policies: Callable[[str], QueuePolicy] = policy,
+        tracing: Tracing = UNTRACED,
     ) -> None:
         self._store = store
         self._database = database
@@ -95,6 +97,7 @@ class Steps:
         self._clock = clock
         self._random = random
         self._policy = policies
+        self._tracing = tracing
         self._hands: dict[str, Hand] = {}
         self._lock = threading.Lock()
 
@@ -163,8 +166,8 @@ class Steps:
 
     def _in_one_transaction(self, queue: str, hand: Hand, given: list[Given]) -> None:
         try:
-            with self._database.begin() as work:
-                _work_all(work, given)
+            with self._tracing.transaction() as handling, self._database.begin() as work:
+                _work_all(work, given, handling)
                 work.acknowledge([one for one, _ in given])
         except Outage:
             raise
@@ -180,8 +183,8 @@ class Steps:
 
     def _each_with_a_savepoint(self, queue: str, hand: Hand, given: list[Given]) -> None:
         try:
-            with self._database.begin() as work:
-                failures = _work_each(work, given)
+            with self._tracing.transaction() as handling, self._database.begin() as work:
+                failures = _work_each(work, given, handling)
                 done = [one for one, _ in given if one.envelope.id not in failures]
                 work.acknowledge(done)
         except Outage:
@@ -199,9 +202,10 @@ class Steps:
 
     def _call(self, queue: str, hand: Hand, one: Claimed, handler: Call) -> None:
         try:
-            with self._database.read() as work:
-                request = handler.prepare(work, one.envelope)
-            answer = _NOTHING if request is None else handler.perform(request, one.envelope)
+            with self._tracing.transaction() as handling, handling([one]):
+                with self._database.read() as work:
+                    request = handler.prepare(work, one.envelope)
+                answer = _NOTHING if request is None else handler.perform(request, one.envelope)
         except Outage:
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failed attempt
@@ -213,9 +217,10 @@ class Steps:
 
     def _record(self, queue: str, one: Claimed, handler: Call, answer: Any) -> None:
         try:
-            with self._database.begin() as work:
+            with self._tracing.transaction() as handling, self._database.begin() as work:
                 if answer is not _NOTHING:
-                    handler.record(work, one.envelope, answer)
+                    with handling([one], "record"):
+                        handler.record(work, one.envelope, answer)
                 work.acknowledge([one])
         except Outage:
             raise
@@ -233,7 +238,7 @@ class Steps:
         words = _words(error)
         log.warning(
             "message %s of queue %s failed (attempt %d, %s): %s",
-            one.envelope.id, queue, one.attempt, action, words, exc_info=error,
+            one.envelope.id, queue, one.attempt, action, words, exc_info=error, extra={"traceparent": one.envelope.trace},
         )  # fmt: skip
         if action == "bury":
             self._store.bury([one], now=now, error=words)
@@ -270,22 +275,24 @@ class Steps:
             log.exception("queue %s: what is in hand could not be put back", queue)
 
 
-def _work_all(work: UnitOfWork, given: Sequence[Given]) -> None:
+def _work_all(work: UnitOfWork, given: Sequence[Given], handling: Handling) -> None:
     for handler, some in groupby(given, key=lambda pair: pair[1]):
-        envelopes = [one.envelope for one, _ in some]
-        if isinstance(handler, Bulk) and len(envelopes) > 1:
-            handler.many(work, envelopes)
+        claimed = [one for one, _ in some]
+        if isinstance(handler, Bulk) and len(claimed) > 1:
+            with handling(claimed):
+                handler.many(work, [one.envelope for one in claimed])
         else:
-            for envelope in envelopes:
-                cast("Transactional", handler)(work, envelope)
+            for one in claimed:
+                with handling([one]):
+                    cast("Transactional", handler)(work, one.envelope)
 
 
-def _work_each(work: UnitOfWork, given: Sequence[Given]) -> dict[str, Exception]:
+def _work_each(work: UnitOfWork, given: Sequence[Given], handling: Handling) -> dict[str, Exception]:
     failures: dict[str, Exception] = {}
     for pair in given:
         try:
             with work.savepoint():
-                _work_all(work, [pair])
+                _work_all(work, [pair], handling)
         except (Outage, LeaseLost):
             raise
         except Exception as error:  # noqa: BLE001 - whatever a handler raises is its failed attempt
