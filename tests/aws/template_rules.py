@@ -14,7 +14,7 @@ SOURCE = PATH.parents[1] / "src"
 DEFINITION = PATH.with_name("standard.asl.json")
 
 # The statements that may say Resource '*', because AWS knows no resource for these actions, and no others.
-# (docs/how-to/deploy-on-aws.md says the same to whoever reviews the stack.)
+# docs/explanation/security.md tells whoever reviews the stack the same.
 WITHOUT_RESOURCE = {
     "Traces": {
         "xray:PutTraceSegments", "xray:PutTelemetryRecords", "xray:GetSamplingRules", "xray:GetSamplingTargets",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 import shutil
 import subprocess
 from collections.abc import Callable
@@ -207,6 +208,13 @@ def test_the_rule_finds_what_breaks_it(
 
 def test_every_rule_is_broken_by_something() -> None:
     assert {rule for rule, _, _ in FAILURES} == set(RULES)
+
+
+def test_the_documents_tell_what_is_allowed_without_a_resource() -> None:
+    told = (PATH.parents[1] / "docs" / "explanation" / "security.md").read_text()
+    for statement, actions in rules.WITHOUT_RESOURCE.items():
+        [line] = [line for line in told.splitlines() if line.startswith(f"| `{statement}` |")]
+        assert set(re.findall(r"`([a-z0-9]+:[A-Z]\w+)`", line)) - {"lambda:SourceFunctionArn"} == actions
 
 
 def test_the_dashboard_is_json_once_its_names_are_filled_in(template: Template) -> None:
