@@ -121,7 +121,7 @@ class Sent:
     received: int = 0
     receipt: str = ""
     sent_at: int = 0
-    came_from: str = ""
+    attributes: Json = field(default_factory=dict)
 
 
 @dataclass
@@ -199,11 +199,18 @@ class SmallAws:
         """The next one."""
         return next(self._numbers)
 
-    def put(self, url: str, body: str, group: str = "") -> None:
+    def put(self, url: str, body: str, group: str = "", attributes: Json | None = None) -> None:
         """Into the queue with this URL."""
         now = self.clock.now()
         for at in self.delivering.times(now):
-            sent = Sent(id=f"m{self.number()}", body=body, group=group, visible_at=at, sent_at=now)
+            sent = Sent(
+                id=f"m{self.number()}",
+                body=body,
+                group=group,
+                visible_at=at,
+                sent_at=now,
+                attributes=attributes or {},
+            )
             self.queues[url].append(sent)
 
     def receive(self, queue: str, most: int = 10) -> list[Json]:
@@ -217,7 +224,6 @@ class SmallAws:
         for sent in self.delivering.ordered(visible)[:most]:
             if sent.received >= MOST_RECEIVES:
                 self.queues[url].remove(sent)
-                sent.came_from = self.names.queue_arn(queue)
                 self.queues[self.names.dead_queue_url(queue)].append(sent)
                 continue
             sent.received += 1
@@ -339,10 +345,17 @@ class _Sqs:
         self._aws = aws
         self.exceptions = _Exceptions("QueueDoesNotExist")
 
-    def send_message(self, *, QueueUrl: str, MessageBody: str, MessageGroupId: str = "", **_: Any) -> Json:
+    def send_message(
+        self,
+        *,
+        QueueUrl: str,
+        MessageBody: str,
+        MessageGroupId: str = "",
+        MessageAttributes: Json | None = None,
+    ) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
             _check_size("SendMessage", MessageBody)
-            self._aws.put(QueueUrl, MessageBody, MessageGroupId)
+            self._aws.put(QueueUrl, MessageBody, MessageGroupId, MessageAttributes)
         return {}
 
     def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
@@ -376,8 +389,8 @@ class _Sqs:
                     "MessageId": sent.id,
                     "ReceiptHandle": sent.receipt,
                     "Body": sent.body,
-                    "Attributes": {"SentTimestamp": str(sent.sent_at)}
-                    | ({"DeadLetterQueueSourceArn": sent.came_from} if sent.came_from else {}),
+                    "Attributes": {"SentTimestamp": str(sent.sent_at)},
+                    "MessageAttributes": sent.attributes,
                 }
                 for sent in given
             ]

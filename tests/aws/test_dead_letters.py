@@ -9,8 +9,10 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.dead_letters import STALE_MS, Copy, DeadLetterQueues, Fate, Undertaker, fate
+from dealerflow.adapters.aws.in_flight import SqsInFlight
 from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.aws.queues import AwsQueues
+from dealerflow.adapters.clock import SystemClock
 from dealerflow.adapters.database import outbox
 from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.outbox import Outbox, Standing
@@ -22,7 +24,7 @@ from dealerflow.domain.orders import Customer, NewOrder, PricedLine, Revision
 from tests.ministack import ACCOUNT, REGION, MiniStack
 
 NAMES = Names(stack="shop", region=REGION, account=ACCOUNT)
-NOW = 1_800_000_000_000
+NOW = SystemClock().now()  # the emulator goes by the machine's clock
 MAIL = Envelope(id="msg_1", queue="notifications", message=SendMail(mail="mai_1"), sent_at=NOW)
 
 
@@ -45,24 +47,24 @@ def an_order() -> Envelope:
 ORDER = an_order()
 
 
-def copy(envelope: Envelope | None, *, by_sqs: bool, age: int = 0) -> Copy:
-    return Copy(envelope=envelope, receipt="r", sent_at=NOW - age, by_sqs=by_sqs)
+def copy(envelope: Envelope | None, *, error: str, age: int = 0) -> Copy:
+    return Copy(envelope=envelope, receipt="r", sent_at=NOW - age, error=error)
 
 
 @pytest.mark.parametrize(
     ("found", "stands", "is_over", "expected"),
     [
-        (copy(None, by_sqs=True), "gone", False, "stays"),
-        (copy(MAIL, by_sqs=False), "dead", False, "stays"),
-        (copy(MAIL, by_sqs=True), "dead", False, "stays"),
+        (copy(None, error=""), "gone", False, "stays"),
+        (copy(MAIL, error="no such mail"), "dead", False, "stays"),
+        (copy(MAIL, error=""), "dead", False, "stays"),
         # Its function is just about to mark it dead, or a redrive about to delete the copy.
-        (copy(MAIL, by_sqs=False, age=STALE_MS), "open", False, "stays"),
-        (copy(MAIL, by_sqs=False, age=STALE_MS + 1), "open", False, "goes"),
-        (copy(MAIL, by_sqs=False, age=STALE_MS + 1), "gone", False, "goes"),
-        (copy(MAIL, by_sqs=True), "open", False, "dies"),
-        (copy(MAIL, by_sqs=True), "gone", False, "goes"),
-        (copy(ORDER, by_sqs=True), "gone", False, "dies"),
-        (copy(ORDER, by_sqs=True), "gone", True, "goes"),
+        (copy(MAIL, error="no such mail", age=STALE_MS), "open", False, "stays"),
+        (copy(MAIL, error="no such mail", age=STALE_MS + 1), "open", False, "goes"),
+        (copy(MAIL, error="no such mail", age=STALE_MS + 1), "gone", False, "goes"),
+        (copy(MAIL, error=""), "open", False, "dies"),
+        (copy(MAIL, error=""), "gone", False, "goes"),
+        (copy(ORDER, error=""), "gone", False, "dies"),
+        (copy(ORDER, error=""), "gone", True, "goes"),
     ],
 )
 def test_what_becomes_of_a_copy(found: Copy, stands: Standing, is_over: bool, expected: Fate) -> None:
@@ -146,9 +148,28 @@ def test_what_sqs_gave_up_is_dead_and_its_alarm_stays(shop: Shop) -> None:
     assert shop.undertaker.step() == 1
     [letter] = shop.console.dead_letters("notifications", limit=9)
     assert (letter.id, letter.died_at) == ("msg_1", NOW)
-    assert "SQS gave it up" in letter.error
+    assert "AWS gave it up" in letter.error
     assert shop.lying("notifications") == 1
     assert shop.undertaker.step() == 0
+
+
+def test_what_its_topic_could_not_deliver_is_dead_too(shop: Shop) -> None:
+    envelope = shop.forwarded(MAIL.message)
+    # SNS puts what it could not deliver straight into the dead-letter queue of its subscription.
+    body = to_cloud_event(envelope).decode()
+    shop.sqs.send_message(QueueUrl=NAMES.dead_queue_url("notifications"), MessageBody=body)
+    assert shop.undertaker.step() == 1
+    assert [one.id for one in shop.console.dead_letters("notifications", limit=9)] == ["msg_1"]
+
+
+def test_what_a_function_buried_a_moment_ago_is_left_to_it(shop: Shop) -> None:
+    envelope = shop.forwarded(MAIL.message)
+    buries = SqsInFlight(shop.sqs, NAMES, "notifications")
+    buries.bury(to_cloud_event(envelope).decode(), "no such mail")
+    assert [one.error for batch in shop.looked("notifications") for one in batch] == ["no such mail"]
+    assert shop.undertaker.step() == 0
+    assert shop.console.dead_letters("notifications", limit=9) == []
+    assert shop.lying("notifications") == 1
 
 
 def test_an_order_that_sqs_gave_up_gets_a_row_and_can_be_redriven(shop: Shop) -> None:

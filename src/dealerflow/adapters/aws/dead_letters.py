@@ -1,7 +1,7 @@
 """The dead-letter queues: where copies of dead messages lie, so that an alarm sees them. What is dead the database says.
 
 a handler failed too often ──> its row is dead, and the function puts a copy here
-SQS itself gave it up      ──> it lies here with where it came from; the undertaker marks its row dead
+SQS or SNS gave it up      ──> it lies here and says no error; the undertaker marks its row dead
 redriven or discarded      ──> its copy is deleted
 """
 
@@ -15,6 +15,7 @@ import msgspec
 import sqlalchemy as sa
 
 from dealerflow.adapters.aws.errors import aws_calls
+from dealerflow.adapters.aws.in_flight import ERROR_ATTRIBUTE
 from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.engine import transaction
@@ -36,20 +37,20 @@ MOST_LOOKED_AT = 1_000  # of one queue in one go; a function on AWS has seconds,
 # A copy is made before its row is dead; one that has no dead row for so long was left by a redrive that broke off.
 STALE_MS = 15 * 60 * 1000
 GIVEN_UP = (
-    "SQS gave it up after offering it as often as it may: its function ends before it can say why (see its log), "
-    "or what it needs was away for days"
+    "AWS gave it up: its function ended again and again before it could say why (see its log), what it needs was away for "
+    "days, or its topic could not reach its queue"
 )
 
 Fate = Literal["stays", "dies", "goes"]
 
 
 class Copy(msgspec.Struct, frozen=True, kw_only=True):
-    """A message in a dead-letter queue. No envelope: it is none of ours. `by_sqs`: SQS moved it here, not its function."""
+    """A message in a dead-letter queue. No envelope: it is none of ours. `error`: why its function put it here; "" if AWS did."""
 
     envelope: Envelope | None
     receipt: str
     sent_at: int
-    by_sqs: bool
+    error: str = ""
 
     @property
     def id(self) -> str:
@@ -87,7 +88,8 @@ class DeadLetterQueues:
                 MaxNumberOfMessages=AT_ONCE,
                 VisibilityTimeout=HIDDEN_S,
                 WaitTimeSeconds=1,  # asks all of SQS's servers; without waiting an empty answer would mean nothing
-                MessageSystemAttributeNames=["SentTimestamp", "DeadLetterQueueSourceArn"],
+                MessageSystemAttributeNames=["SentTimestamp"],
+                MessageAttributeNames=[ERROR_ATTRIBUTE],
             )
         return [_copy(message) for message in answer.get("Messages", ())]
 
@@ -130,7 +132,7 @@ class DeadLetterQueues:
 
 
 class Undertaker:
-    """Marks dead what SQS itself gave up, and clears away copies of what is not dead any more. For the schedule."""
+    """Marks dead what AWS itself gave up, and clears away copies of what is not dead any more. For the schedule."""
 
     def __init__(self, engine: sa.Engine, outbox: Outbox, dead: DeadLetterQueues, clock: Clock) -> None:
         self._engine = engine
@@ -180,7 +182,7 @@ def fate(copy: Copy, stands: Standing, is_over: bool, now: int) -> Fate:
     """
     if copy.envelope is None or stands == "dead":
         return "stays"
-    if not copy.by_sqs:
+    if copy.error:
         return "goes" if now - copy.sent_at > STALE_MS else "stays"
     if stands == "open":
         return "dies"
@@ -197,6 +199,7 @@ def _is_over(connection: sa.Connection, copy: Copy) -> bool:
 
 def _copy(message: MessageTypeDef) -> Copy:
     system = message.get("Attributes", {})
+    said = message.get("MessageAttributes", {}).get(ERROR_ATTRIBUTE)
     try:
         envelope = from_cloud_event(message.get("Body", ""))
     except Malformed:
@@ -205,7 +208,7 @@ def _copy(message: MessageTypeDef) -> Copy:
         envelope=envelope,
         receipt=message.get("ReceiptHandle", ""),
         sent_at=int(system.get("SentTimestamp", 0)),
-        by_sqs="DeadLetterQueueSourceArn" in system,
+        error=said["StringValue"] if said else "",
     )
 
 

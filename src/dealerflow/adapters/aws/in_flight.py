@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
 LONGEST_VISIBILITY_S = 11 * 3600  # SQS: twelve hours after the message was received
 LONGEST_ATTRIBUTE = 1_000
+ERROR_ATTRIBUTE = "error"  # tells a copy that a function buried from what AWS gave up
 
 
 class SqsInFlight:
@@ -37,5 +38,5 @@ class SqsInFlight:
             self._client.send_message(
                 QueueUrl=self._dead_url,
                 MessageBody=body,
-                MessageAttributes={"error": {"DataType": "String", "StringValue": plain}},
+                MessageAttributes={ERROR_ATTRIBUTE: {"DataType": "String", "StringValue": plain}},
             )
