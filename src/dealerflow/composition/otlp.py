@@ -1,4 +1,4 @@
-"""Traces by OpenTelemetry, exported by OTLP over HTTP. Only `tracing_of` imports this: it costs a process 25 MB.
+"""Traces by OpenTelemetry, exported by OTLP over HTTP. Only `tracing_of` imports this: it costs a process some 10 MB.
 
 OpenTelemetry's own variables (`OTEL_TRACES_SAMPLER`, `OTEL_EXPORTER_OTLP_HEADERS`, `OTEL_BSP_…`) work as its documents say.
 """
