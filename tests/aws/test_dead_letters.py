@@ -6,6 +6,7 @@ from collections.abc import Iterator
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.dead_letters import STALE_MS, Copy, DeadLetterQueues, Fate, Undertaker, fate
@@ -19,7 +20,7 @@ from dealerflow.adapters.database.outbox import Outbox, Standing
 from dealerflow.adapters.database.tables import messages, metadata
 from dealerflow.application.message_events import to_cloud_event
 from dealerflow.application.queues import ORDERS
-from dealerflow.domain.messages import AnyMessage, Envelope, PlaceOrder, SendMail
+from dealerflow.domain.messages import AnyMessage, Envelope, PlaceOrder, SendMail, Unreadable
 from dealerflow.domain.orders import Customer, NewOrder, PricedLine, Revision
 from tests.ministack import ACCOUNT, REGION, MiniStack
 
@@ -45,6 +46,7 @@ def an_order() -> Envelope:
 
 
 ORDER = an_order()
+UNREAD = replace(ORDER, message=Unreadable(body='{"type":"OfAnotherVersion"}'))
 
 
 def copy(envelope: Envelope | None, *, error: str, age: int = 0) -> Copy:
@@ -65,6 +67,7 @@ def copy(envelope: Envelope | None, *, error: str, age: int = 0) -> Copy:
         (copy(MAIL, error=""), "gone", False, "goes"),
         (copy(ORDER, error=""), "gone", False, "dies"),
         (copy(ORDER, error=""), "gone", True, "goes"),
+        (copy(UNREAD, error=""), "gone", False, "dies"),
     ],
 )
 def test_what_becomes_of_a_copy(found: Copy, stands: Standing, is_over: bool, expected: Fate) -> None:

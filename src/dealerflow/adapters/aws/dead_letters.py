@@ -22,8 +22,9 @@ from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.outbox import Outbox, Standing, standing, was_discarded
 from dealerflow.application.message_events import from_cloud_event
 from dealerflow.application.ports import Clock
+from dealerflow.application.queues import ORDERS
 from dealerflow.domain.errors import Malformed
-from dealerflow.domain.messages import Envelope, PlaceOrder
+from dealerflow.domain.messages import Envelope
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -169,8 +170,8 @@ class Undertaker:
 
     def _bury(self, envelope: Envelope) -> None:
         now = self._clock.now()
-        if isinstance(envelope.message, PlaceOrder):
-            self._outbox.failed(envelope, now=now, error=GIVEN_UP)  # it has no row before
+        if envelope.queue == ORDERS:
+            self._outbox.failed(envelope, now=now, error=GIVEN_UP)  # it may have no row before
         self._outbox.bury(envelope.id, now=now, error=GIVEN_UP)
         log.error("message %s is dead: %s", envelope.id, GIVEN_UP)
 
@@ -186,14 +187,13 @@ def fate(copy: Copy, stands: Standing, is_over: bool, now: int) -> Fate:
         return "goes" if now - copy.sent_at > STALE_MS else "stays"
     if stands == "open":
         return "dies"
-    comes_from_intake = isinstance(copy.envelope.message, PlaceOrder)
-    return "dies" if comes_from_intake and not is_over else "goes"
+    return "dies" if copy.envelope.queue == ORDERS and not is_over else "goes"
 
 
 def _is_over(connection: sa.Connection, copy: Copy) -> bool:
-    if copy.envelope is None or not isinstance(copy.envelope.message, PlaceOrder):
+    if copy.envelope is None or copy.envelope.queue != ORDERS:
         return False
-    stored = sa.select(sa.exists().where(t.orders.c.id == copy.envelope.message.new.id))
+    stored = sa.select(sa.exists().where(t.orders.c.id == copy.envelope.order))
     return bool(connection.execute(stored).scalar_one()) or was_discarded(connection, copy.id)
 
 

@@ -21,8 +21,9 @@ from sqlalchemy.dialects import postgresql
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.message_rows import envelope_of
 from dealerflow.adapters.database.tables import discarded, messages, queues
+from dealerflow.application.queues import ORDERS
 from dealerflow.domain.errors import Outage
-from dealerflow.domain.messages import Envelope, PlaceOrder
+from dealerflow.domain.messages import AnyMessage, Envelope, Unreadable
 
 RELAY, OUTSIDE = "relay", "outside"
 RELAY_LEASE_MS = 30_000  # who forwards right after the commit is given so long before the schedule does it
@@ -53,7 +54,7 @@ def _row(envelope: Envelope, delay: int, now: int) -> dict[str, object]:
         "state": "held" if at_once else "delayed",
         "turn": 0,
         "order_id": envelope.order,
-        "body": _encode(envelope.message).decode(),
+        "body": _body(envelope.message),
         "trace": envelope.trace,
         "sent_at": envelope.sent_at or now,
         "available_at": now + max(delay, 0),
@@ -61,6 +62,11 @@ def _row(envelope: Envelope, delay: int, now: int) -> dict[str, object]:
         "lease": envelope.id if at_once else None,
         "lease_until": now + RELAY_LEASE_MS if at_once else None,
     }
+
+
+def _body(message: AnyMessage | Unreadable) -> str:
+    # What this version cannot read is kept as it came: another version may.
+    return message.body if isinstance(message, Unreadable) else _encode(message).decode()
 
 
 def standing(connection: sa.Connection, message_ids: Collection[str]) -> dict[str, Standing]:
@@ -172,10 +178,10 @@ class Outbox:
     def failed(self, envelope: Envelope, *, now: int, error: str) -> int:
         """Count a failed attempt of the message; how many there were, 0 if it was done meanwhile.
 
-        A `PlaceOrder` comes from intake and has no row until it fails.
+        What is on the queue of orders comes from intake and has no row until it fails.
         """
         with transaction(self._engine) as connection:
-            if isinstance(envelope.message, PlaceOrder):
+            if envelope.queue == ORDERS:
                 row = {**_row(envelope, 0, now), "owner": OUTSIDE, "lease_until": now + FORWARDED_MS}
                 connection.execute(postgresql.insert(messages).values(row).on_conflict_do_nothing())
             count = (
