@@ -16,7 +16,7 @@ import msgspec
 
 from dealerflow.application.ports import Clock
 from dealerflow.application.signatures import holds, sign
-from dealerflow.application.tries import Tries
+from dealerflow.application.tries import Limit, Tries
 from dealerflow.domain.errors import Forbidden, Unauthenticated
 from dealerflow.domain.people import Account, Caller
 
@@ -136,15 +136,19 @@ class Access:
         hasher: PasswordHasher,
         clock: Clock,
         random_id: Callable[[], str],
+        limits: Callable[[str, int, int], Limit] = lambda _kind, most, within_ms: Tries(most, within_ms),
     ) -> None:
-        """`random_id` gives at least 128 bits that nobody can guess, in letters, digits, - and _."""
+        """`random_id` gives at least 128 bits that nobody can guess, in letters, digits, - and _.
+
+        `limits` makes what counts failed logins: of which kind of names, how many, within how long (ms).
+        """
         self._secret = secret
         self._store = store
         self._hasher = hasher
         self._clock = clock
         self._random_id = random_id
-        self._of_account = Tries(FAILED_TRIES, TRIES_WITHIN_MS)
-        self._of_address = Tries(FAILED_TRIES_OF_ADDRESS, TRIES_WITHIN_MS)
+        self._of_account = limits("account", FAILED_TRIES, TRIES_WITHIN_MS)
+        self._of_address = limits("address", FAILED_TRIES_OF_ADDRESS, TRIES_WITHIN_MS)
 
     def login(self, email: str, password: str, address: str) -> Login:
         """A new session. `address` is where the call came from.

@@ -5,15 +5,23 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict, deque
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Protocol
 
 from dealerflow.domain.errors import TooManyTries, Unauthenticated
 
 MOST_REMEMBERED = 10_000  # names; the one that was tried longest ago is forgotten first
 
 
+class Limit(Protocol):
+    """How often a name may fail within some time."""
+
+    def one(self, name: str, now: int) -> AbstractContextManager[None]:
+        """One try. It counts while it goes on, and afterwards if the block raised Unauthenticated. Raises TooManyTries."""
+
+
 class Tries:
-    """At most `most` failed tries of one name within `within_ms`. Threads may share one."""
+    """In the memory of this process: at most `most` failed tries of one name within `within_ms`. Threads may share one."""
 
     def __init__(self, most: int, within_ms: int) -> None:
         self._most = most
@@ -23,7 +31,7 @@ class Tries:
 
     @contextmanager
     def one(self, name: str, now: int) -> Iterator[None]:
-        """One try. It counts while it goes on, and afterwards if the block raised Unauthenticated. Raises TooManyTries."""
+        """See `Limit.one`."""
         self._begin(name, now)
         try:
             yield

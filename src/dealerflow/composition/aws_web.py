@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import cache
+from functools import cache, partial
 from typing import Any
 
 from litestar.enums import ScopeType
@@ -12,6 +12,7 @@ from mangum import Mangum
 
 from dealerflow.adapters.aws import logs
 from dealerflow.adapters.aws.intake import SqsSpool
+from dealerflow.adapters.aws.tries import DynamoTries
 from dealerflow.adapters.database.intake_feed import SqlIntakeFeed
 from dealerflow.adapters.database.mail_log import SqlMailLog
 from dealerflow.adapters.database.queries import SqlQueries
@@ -45,6 +46,7 @@ def web_app(system: AwsSystem) -> ASGIApp:
         hasher=system.hasher,
         clock=system.clock,
         random_id=random_id,
+        limits=partial(DynamoTries, system.clients, system.names),
     )
     app = make_app(
         WebSystem(
