@@ -1,4 +1,6 @@
-"""The contract of the spool's reader over memory and SQLite, the writer's promises, and the drainer."""
+"""The contract of the spool's reader over memory and SQLite, what SQLite's writer does besides what every spool promises
+(test_intake_store.py), and the drainer.
+"""
 
 from __future__ import annotations
 
@@ -250,13 +252,6 @@ def test_the_same_request_with_the_same_key_gets_the_first_answer(writer: SpoolW
     assert asker.append(3, key="other", answer=b"three").answer == b"three"
 
 
-def test_another_request_with_a_used_key_is_refused(writer: SpoolWriter) -> None:
-    asker = Asker(writer)
-    asker.append(1, key="k", request="one")
-    with pytest.raises(KeyReused):
-        asker.append(2, key="k", request="two")
-
-
 def test_the_same_key_twice_in_one_commit_appends_once(path: Path, reader: SqliteSpoolReader) -> None:
     writer = SpoolWriter(path)
     asker = Asker(writer)
@@ -333,15 +328,6 @@ def test_a_directory_that_is_not_there_is_an_outage(tmp_path: Path) -> None:
 
 
 # --- snapshots, readers, coroutines ----------------------------------------------------------------------
-
-
-def test_the_newest_snapshot_is_kept(writer: SpoolWriter) -> None:
-    assert writer.snapshot() is None
-    writer.put_snapshot(2, b"two")
-    writer.put_snapshot(1, b"one")
-    assert writer.snapshot() == (2, b"two")
-    writer.put_snapshot(3, b"three")
-    assert writer.snapshot() == (3, b"three")
 
 
 def test_a_spool_that_does_not_exist_yet_is_empty(reader: SqliteSpoolReader, path: Path) -> None:
