@@ -89,14 +89,16 @@ def _compare(bills: list[Bill]) -> None:
 
 
 def _notes(calls: Calls, prices: Prices) -> None:
-    from dealerflow.composition.aws_cost.calculation import GOAL_CENTS_AN_ORDER, unseen
+    from dealerflow.composition.aws_cost.calculation import GOAL_CENTS_AN_ORDER, assumed_cents, unseen
 
     print(f"\nPrices of {prices.region}, {prices.date}, without free tiers, discounts, support and taxes.")
     print(
         f"Calls: {calls.source} on {calls.date}; the goal is {GOAL_CENTS_AN_ORDER} US cents for those of one order."
     )
+    assumed = assumed_cents(calls.order, prices.prices)
+    print(f"Of these {assumed:.3f} rest on assumptions: how long functions run, how many calls are traced.")
     dearest = sorted(_cents(calls, prices.prices).items(), key=lambda pair: pair[1], reverse=True)[:3]
-    print(f"Most of it is {', '.join(f'{service} ({cents:.3f})' for service, cents in dearest)}.")
+    print(f"Most of them are {', '.join(f'{service} ({cents:.3f})' for service, cents in dearest)}.")
     if names := unseen(calls, prices.prices):
         print(f"Not looked up, check them: {', '.join(names)}.")
 

@@ -15,6 +15,7 @@ from dealerflow.composition.aws_cost.calculation import (
     Calls,
     Price,
     Use,
+    assumed_cents,
     bill,
     unseen,
 )
@@ -93,6 +94,19 @@ def test_there_is_no_bill_for_less_than_an_order_a_day() -> None:
 
 def test_prices_that_were_read_nowhere_are_named() -> None:
     assert unseen(CALLS, PRICES) == ["view"]
+
+
+def test_what_is_assumed_is_told_apart_from_what_is_counted() -> None:
+    assumed = Use(
+        service="Mail",
+        what="things",
+        price="mail",
+        count=Decimal(10),
+        source="assumed",
+        why="for the test",
+    )
+    assert assumed_cents((*CALLS.order, assumed), PRICES) == Decimal("0.1")
+    assert committed_calls().source == "counted"
 
 
 def test_every_use_has_its_price_and_every_price_a_page_of_aws() -> None:

@@ -146,6 +146,11 @@ def cents_by_service(uses: Iterable[Use], prices: Mapping[str, Price]) -> dict[s
     return {service: usd * 100 for service, usd in _by_service(uses, prices, 1).items()}
 
 
+def assumed_cents(uses: Iterable[Use], prices: Mapping[str, Price]) -> Decimal:
+    """How much of what these cost rests on assumptions, in US cents."""
+    return _total((use for use in uses if use.source == "assumed"), prices, 1) * 100
+
+
 def _total(uses: Iterable[Use], prices: Mapping[str, Price], orders_per_day: int) -> Decimal:
     return sum(_by_service(uses, prices, orders_per_day).values(), Decimal())
 
