@@ -106,9 +106,11 @@ class InSmall:
         """As long as the block lasts."""
         self.system.pipelines.store(self.system.still.now())
         RelayRun(self.system)()  # brings the snapshot to where intake finds it
-        with self.http:
-            yield self
-        self.system.close()
+        try:
+            with self.http:
+                yield self
+        finally:
+            self.system.close()
 
     @property
     def database(self) -> SqlDatabase:

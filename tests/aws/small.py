@@ -355,6 +355,8 @@ class _Sqs:
     ) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
             _check_size("SendMessage", MessageBody)
+            if not QueueUrl.endswith("-dead"):
+                self._aws.groups.append((MessageGroupId, MessageBody))
             self._aws.put(QueueUrl, MessageBody, MessageGroupId, MessageAttributes)
         return {}
 

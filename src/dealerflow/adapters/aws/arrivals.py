@@ -82,11 +82,12 @@ class Arrivals:
             return
         attempts = self._outbox.failed(decision, now=self._clock.now(), error=words)
         plan = retry.plan(attempts, queues.policy(queues.DECISIONS), False, self._random)
-        if plan.action == "retry":
+        if attempts and plan.action == "retry":
             self._again(arrival, error)
             return
-        self._dead_letters.bury(to_cloud_event(decision).decode(), words)
-        self._outbox.bury(decision.id, now=self._clock.now(), error=words)
+        if attempts:  # else it died before, and whoever buried it did not get to what follows
+            self._dead_letters.bury(to_cloud_event(decision).decode(), words)
+            self._outbox.bury(decision.id, now=self._clock.now(), error=words)
         with self._database.begin() as work:
             work.executions.begin(work.orders.get(arrival.order))
         if arrival.token is not None:

@@ -182,7 +182,11 @@ class Receiver:
         """Count the failure; whether SQS is done with the message, because it is dead (or was done elsewhere)."""
         words = f"{type(error).__name__}: {error}".replace("\0", "�")[:LONGEST_ERROR]
         try:
-            action, delay_ms = self._counted(envelope, words)
+            attempts = self._outbox.failed(envelope, now=self._clock.now(), error=words)
+            if not attempts:
+                log.info("failed, but it is done, or dead: %s", words)
+                return True
+            action, delay_ms = retry.plan(attempts, self._policy(envelope.queue), False, self._random)
             log.warning("failed (%s): %s", action, words, exc_info=error)
             if action != "bury":
                 return self._later(delivery, -(-delay_ms // 1000))
@@ -192,10 +196,6 @@ class Receiver:
             log.warning("a failure could not be noted: %s", outage)
             return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
         return True
-
-    def _counted(self, envelope: Envelope, words: str) -> retry.Plan:
-        attempts = self._outbox.failed(envelope, now=self._clock.now(), error=words)
-        return retry.plan(attempts, self._policy(envelope.queue), False, self._random)
 
     def _later(self, delivery: Delivery, seconds: int) -> bool:
         try:

@@ -176,18 +176,23 @@ class Outbox:
                 done(connection, message_ids)
 
     def failed(self, envelope: Envelope, *, now: int, error: str) -> int:
-        """Count a failed attempt of the message; how many there were, 0 if it was done meanwhile.
+        """Count a failed attempt of the message; how many there were, 0 if it was done, or died, meanwhile.
 
-        What is on the queue of orders comes from intake and has no row until it fails.
+        From now on it is in nobody's hands but those of SQS, which offers it again. What is on the queue of orders comes from
+        intake and has no row until it fails.
         """
+        back = {"owner": OUTSIDE, "lease_until": now + FORWARDED_MS}
         with transaction(self._engine) as connection:
-            if envelope.queue == ORDERS:
-                row = {**_row(envelope, 0, now), "owner": OUTSIDE, "lease_until": now + FORWARDED_MS}
+            if envelope.queue == ORDERS and not was_discarded(connection, envelope.id):
+                row = {**_row(envelope, 0, now), **back}
                 connection.execute(postgresql.insert(messages).values(row).on_conflict_do_nothing())
             count = (
-                sa.update(messages).where(_m.id == envelope.id).values(attempts=_m.attempts + 1, error=error)
+                sa.update(messages)
+                .where(_m.id == envelope.id, _HELD)
+                .values(attempts=_m.attempts + 1, error=error, **back)
+                .returning(_m.attempts)
             )
-            return int(connection.execute(count.returning(_m.attempts)).scalar_one_or_none() or 0)
+            return int(connection.execute(count).scalar_one_or_none() or 0)
 
     def bury(self, message_id: str, *, now: int, error: str) -> None:
         """The message is dead."""
