@@ -100,6 +100,8 @@ def test_what_the_generator_tells_is_about_things_that_exist() -> None:
         loaded = importlib.import_module(f"scripts.reference.{module}")
         told = set(getattr(loaded, names))
         known = (
-            set(metadata.tables) if module == "database" else {*queues.POLICIES, *queues.OUTSIDE, "deliveries-<delivery line>"}
+            set(metadata.tables)
+            if module == "database"
+            else {*queues.POLICIES, *queues.OUTSIDE, "deliveries-<delivery line>"}
         )
         assert told == known
