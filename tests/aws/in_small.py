@@ -136,16 +136,16 @@ class InSmall:
             self.schedule()
             self.work()
 
-    def lives_through(self, seconds: float) -> None:
-        """Let so much time go by, from one thing to do to the next, with the schedule every quarter of an hour."""
+    def lives_through(self, seconds: float, *, minutes: int = 15) -> None:
+        """Let so much time go by, from one thing to do to the next, with the schedule every so many minutes."""
         still = self.system.still
         end = still.now() + round(seconds * 1000)
         while still.now() < end:
-            quarter = min(still.now() + 15 * MINUTE_MS, end)
-            while (due := self.aws.next_due(self.unworked)) is not None and due <= quarter:
+            then = min(still.now() + minutes * MINUTE_MS, end)
+            while (due := self.aws.next_due(self.unworked)) is not None and due <= then:
                 still.pass_ms(max(0, due - still.now()))
                 self.work()
-            still.pass_ms(quarter - still.now())
+            still.pass_ms(then - still.now())
             self.schedule()
             self.work()
 

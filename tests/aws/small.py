@@ -216,10 +216,10 @@ class SmallAws:
     def receive(self, queue: str, most: int = 10) -> list[Json]:
         """What a function of this queue is given now, as an event's records."""
         url = self.names.queue_url(queue)
-        if queue in self.switched_off:
-            return []
         now, given = self.clock.now(), []
         self.queues[url] = [one for one in self.queues[url] if one.sent_at > now - RETENTION_MS]
+        if queue in self.switched_off:
+            return []
         visible = [one for one in self.queues[url] if one.visible_at <= now]
         for sent in self.delivering.ordered(visible)[:most]:
             if sent.received >= MOST_RECEIVES:

@@ -5,6 +5,7 @@ delivered ──> its row is there ──> the handler's work, and the row goes 
               └ dead: an operator has it
 the handler fails ──> counted in the row, offered again later ──> too often: the row is dead, a copy in the dead-letter queue
 an outage         ──> counted by nobody, offered again later and later (SQS gives up after 1,000 deliveries, some days)
+its queue is paused ──> it goes back to the outbox, which forwards it again once the queue is resumed
 """
 
 from __future__ import annotations
@@ -32,7 +33,7 @@ from dealerflow.domain.messages import Envelope, PlaceOrder
 log = logging.getLogger(__name__)
 
 LONGEST_ERROR = 2_000  # characters kept with a message
-LONGEST_OUTAGE_DELAY_S = 300  # with 1,000 deliveries about three days until SQS itself gives up
+LONGEST_OUTAGE_DELAY_S = 600  # with 1,000 deliveries almost five days until SQS itself gives up
 
 
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
@@ -42,6 +43,10 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     receipt: str
     body: str
     times: int
+
+
+class _Paused(Outage):
+    """An operator paused the queue of this message, which shares its queue on AWS with others."""
 
 
 class InFlight(Protocol):
@@ -87,18 +92,24 @@ class Receiver:
     def work(self, deliveries: Sequence[Delivery]) -> list[str]:
         """Work them; the ids of those that SQS has to offer again. Never raises."""
         again: list[str] = []
-        given = [pair for delivery in deliveries if (pair := self._read(delivery)) is not None]
+        given: list[tuple[Delivery, Envelope]] = []
+        for delivery in deliveries:
+            try:
+                given.append((delivery, from_cloud_event(delivery.body)))
+            except Malformed as error:
+                again += [] if self._is_put_aside(delivery, error) else [delivery.id]
         for handler, some in groupby(given, key=lambda pair: self._handler(pair[1])):
             again += self._work(handler, list(some))
         return again
 
-    def _read(self, delivery: Delivery) -> tuple[Delivery, Envelope] | None:
+    def _is_put_aside(self, delivery: Delivery, error: Malformed) -> bool:
+        log.error("what cannot be read is put aside: %s", error)
         try:
-            return delivery, from_cloud_event(delivery.body)
-        except Malformed as error:
-            log.error("what cannot be read is put aside: %s", error)  # noqa: TRY400 - it says all there is to say
             self._queue.bury(delivery.body, str(error))
-            return None
+        except Outage as outage:
+            log.warning("it cannot be put aside: %s", outage)
+            return False
+        return True
 
     def _handler(self, envelope: Envelope) -> Handler | None:
         try:
@@ -120,6 +131,9 @@ class Receiver:
         with about(message=envelope.id, order=envelope.order, queue=envelope.queue):
             try:
                 self._one(handler, envelope)
+            except _Paused as paused:
+                log.info("%s", paused)
+                return self._is_shelved(delivery, envelope)
             except Outage as outage:
                 log.warning("%s waits: %s", type(envelope.message).__name__, outage)
                 return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
@@ -150,7 +164,7 @@ class Receiver:
         stands = rows.standing(connection, [envelope.id for envelope in envelopes])
         for envelope in envelopes:
             if self._shares(envelope.queue) and rows.is_paused(connection, envelope.queue):
-                raise Outage(f"queue {envelope.queue} is paused")
+                raise _Paused(f"queue {envelope.queue} is paused")
             comes_from_intake = isinstance(envelope.message, PlaceOrder)
             if stands[envelope.id] == "open" or (
                 stands[envelope.id] == "gone"
@@ -194,6 +208,14 @@ class Receiver:
             self._outbox.bury(envelope.id, now=self._clock.now(), error=words)
         except Outage as outage:
             log.warning("a failure could not be noted: %s", outage)
+            return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
+        return True
+
+    def _is_shelved(self, delivery: Delivery, envelope: Envelope) -> bool:
+        # Offered again and again it would be dead in some days, and a pause may last longer.
+        try:
+            self._outbox.shelve(envelope.id, now=self._clock.now())
+        except Outage:
             return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
         return True
 

@@ -30,12 +30,19 @@ if TYPE_CHECKING:
 log = logging.getLogger(__name__)
 
 AT_ONCE = 10  # entries in one call, of SQS, SNS and EventBridge alike
-MOST_BYTES = 256 * 1024  # of one call
+MOST_BYTES = 255 * 1024  # of one call; services take 256 KiB, and count a little beside the bodies
 TAKEN_AT_ONCE = 200
 SOURCE = "dealerflow"  # of events on the bus
 _encode = msgspec.json.Encoder().encode
 
 Entry = tuple[Envelope, str]  # what is sent, and its body
+
+
+class Outcome(msgspec.Struct, frozen=True):
+    """The ids of what left, and of what never can, with why. Everything else is tried again."""
+
+    left: set[str]
+    hopeless: dict[str, str]
 
 
 class Destinations:
@@ -47,18 +54,20 @@ class Destinations:
         self._bus = bus
         self._names = names
 
-    def send(self, envelopes: Sequence[Envelope]) -> set[str]:
-        """Send them; the ids of those that left. What a service is down for, or refuses, stays."""
+    def send(self, envelopes: Sequence[Envelope]) -> Outcome:
+        """Send them. What a service is down for, or refuses now, stays."""
         by_way: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
         for envelope in envelopes:
             by_way[self._way(envelope)].append(envelope)
-        left: set[str] = set()
+        outcome = Outcome(set(), {})
         for (kind, target), some in by_way.items():
             try:
-                left |= self._send(kind, target, some)
+                self._send(kind, target, some, outcome)
             except Outage as outage:
                 log.warning("%d messages for %s wait: %s", len(some), target, outage)
-        return left
+            except Exception:  # what one service refuses must not hold up what goes to the others
+                log.exception("%d messages cannot be sent to %s", len(some), target)
+        return outcome
 
     def is_last(self, envelope: Envelope) -> bool:
         """Whether nobody of ours works the message once it was sent: events on the bus, queues of one's own."""
@@ -74,16 +83,18 @@ class Destinations:
             return "topic", self._names.topic_arn(topic)
         return "queue", self._names.queue_url(self._names.physical(envelope.queue))
 
-    def _send(self, kind: str, target: str, envelopes: Sequence[Envelope]) -> set[str]:
+    def _send(self, kind: str, target: str, envelopes: Sequence[Envelope], outcome: Outcome) -> None:
         call = {"bus": self._to_bus, "topic": self._to_topic, "queue": self._to_queue}[kind]
         body: Callable[[Envelope], bytes] = _event_body if kind == "bus" else to_cloud_event
-        left: set[str] = set()
-        for batch in _batches((envelope, body(envelope).decode()) for envelope in envelopes):
+        entries = [(envelope, body(envelope).decode()) for envelope in envelopes]
+        outcome.hopeless.update(
+            {envelope.id: _too_long(text) for envelope, text in entries if _too_long(text)}
+        )
+        for batch in _batches(entry for entry in entries if entry[0].id not in outcome.hopeless):
             refused = call(target, batch)
             for place, why in refused.items():
                 log.error("message %s was not taken by %s: %s", batch[place][0].id, target, why)
-            left |= {envelope.id for place, (envelope, _) in enumerate(batch) if place not in refused}
-        return left
+            outcome.left.update(e.id for place, (e, _) in enumerate(batch) if place not in refused)
 
     def _to_queue(self, url: str, batch: Sequence[Entry]) -> Mapping[int, str]:
         entries: list[Any] = [
@@ -155,15 +166,24 @@ class Relay:
         return forwarded
 
     def _forward(self, envelopes: Sequence[Envelope]) -> int:
-        left = self._destinations.send(envelopes)
+        outcome = self._destinations.send(envelopes)
+        left = outcome.left
         last = {e.id for e in envelopes if e.id in left and self._destinations.is_last(e)}
         self._outbox.over(last)
         self._outbox.forwarded(left - last, now=self._clock.now())
-        return len(left)
+        for id_, why in outcome.hopeless.items():
+            log.error("message %s is dead: %s", id_, why)
+            self._outbox.bury(id_, now=self._clock.now(), error=why)
+        return len(left) + len(outcome.hopeless)
 
 
 def _event_body(envelope: Envelope) -> bytes:
     return _encode(cloud_event(message_of(envelope, EmitEvent).event))
+
+
+def _too_long(body: str) -> str:
+    size = len(body.encode())
+    return f"it has {size} bytes, and AWS takes {MOST_BYTES}" if size > MOST_BYTES else ""
 
 
 def _fair(envelope: Envelope) -> dict[str, str]:

@@ -141,6 +141,15 @@ class Outbox:
                     sa.update(messages).where(_m.id.in_(list(message_ids)), _HELD).values(**away)
                 )
 
+    def shelve(self, message_id: str, *, now: int) -> None:
+        """Take it back from those to whom it was forwarded: it is due again, once its queue is not paused."""
+        with transaction(self._engine) as connection:
+            connection.execute(
+                sa.update(messages)
+                .where(_m.id == message_id, _HELD)
+                .values(state="delayed", available_at=now, **_FREE)
+            )
+
     def claim(self, message_id: str, worker: str, *, now: int, for_ms: int) -> Standing:
         """Take the message into one worker's hands for so long: "open" if it is ours, "dead" or "gone" as it stands.
 

@@ -1,0 +1,152 @@
+"""The relay: it dies, SQS refuses some of what it sends, messages are too long or wait for weeks. Nothing is lost or doubled."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+
+import pytest
+import sqlalchemy as sa
+
+from dealerflow.adapters.database import tables as t
+from tests.aws.in_small import InSmall
+from tests.aws.lives import dead
+from tests.aws.poison import dead_letters, in_queue
+from tests.aws.small import MOST_BYTES, WEB
+from tests.aws.small_installations import NewSmall
+from tests.stories.driver import Order, People
+from tests.stories.usual_way import take
+
+DAY_S = 24 * 3600
+SQS_KEEPS_DAYS = 14
+NORTH = "deliveries-north"  # serves northside, and not harbour
+
+
+def placed(small: InSmall, *dealerships: str) -> tuple[People, list[Order]]:
+    dealerflow = People(small)
+    orders = [dealerflow.customer.orders(dealership) for dealership in dealerships]
+    return dealerflow, [order.reaches("order_placed") for order in orders]
+
+
+def left_behind(small: InSmall) -> tuple[People, Order]:
+    """The web function died right after it had committed a decision: only the schedule knows of its messages."""
+    dealerflow, [order] = placed(small, "northside")
+    small.gate.kill_at(f"{WEB}: after commit")
+    dealerflow.dealer("northside").decides(order, "accept")
+    assert small.gate.deaths
+    small.work()
+    assert order.state == "order_placed"
+    return dealerflow, order
+
+
+def test_the_relay_may_die_at_any_point(new_small: NewSmall) -> None:
+    with new_small() as small:
+        left_behind(small)
+        before = len(small.gate.passed)
+        small.lets_time_pass(60)
+        points = sorted({point for point in small.gate.passed[before:] if point.startswith("relay: ")})
+    assert {point.split(maxsplit=2)[2].split()[0] for point in points} >= {"commit", "sqs"}
+    for point in points:
+        with new_small() as small:
+            dealerflow, order = left_behind(small)
+            small.gate.kill_at(point)
+            small.lets_time_pass(60)
+            assert small.gate.deaths[1:] == [point]
+            order.reaches("order_arrived")
+            letters = Counter(template for template, _ in dealerflow.letters(order))
+            assert max(letters.values()) == 1, point
+            assert (dealerflow.audit(), small.aws.waiting()) == ([], []), point
+
+
+def test_what_sqs_refuses_of_a_batch_is_sent_again_and_the_rest_but_once(small: InSmall) -> None:
+    dealerflow, orders = placed(small, *["northside"] * 4)
+    small.aws.refuses = lambda body: "MoveOrder" in body and orders[1].id in body
+    small.gate.away.add("sqs")
+    for order in orders:
+        dealerflow.dealer("northside").decides(order, "accept")
+    small.gate.away.clear()
+    small.unworked.add("decisions")
+    small.lets_time_pass(5 * 60)
+    told = Counter(json.loads(sent.body)["subject"] for sent in in_queue(small, "decisions"))
+    assert told == {order.id: 1 for order in orders if order is not orders[1]}
+
+    small.aws.refuses = lambda _body: False
+    small.unworked.clear()
+    for order in orders:
+        order.reaches("order_arrived")
+    assert dealerflow.audit() == []
+
+
+def test_a_message_that_no_service_takes_is_dead_and_holds_up_no_other(small: InSmall) -> None:
+    dealerflow, [bad, good] = placed(small, "northside", "northside")
+    small.gate.away.add("sqs")
+    for order in (bad, good):
+        dealerflow.dealer("northside").decides(order, "accept")
+    with small.system.engine.begin() as connection:
+        its = sa.and_(t.messages.c.queue == "decisions", t.messages.c.order_id == bad.id)
+        [body] = connection.execute(sa.select(t.messages.c.body).where(its)).scalars()
+        long = json.dumps({**json.loads(body), "details": {"note": "x" * MOST_BYTES}})
+        connection.execute(sa.update(t.messages).where(its).values(body=long))
+    small.gate.away.clear()
+    small.lets_time_pass(60)
+    good.reaches("order_arrived")
+    [letter] = dead_letters(dealerflow, "decisions")
+    assert (letter["order"], "AWS takes" in letter["error"]) == (bad.id, True), letter["error"]
+    assert bad.state == "order_placed"
+
+
+@pytest.mark.parametrize("days", [12, 20])
+def test_what_waits_in_a_paused_queue_for_weeks_is_worked_once(days: int, small: InSmall) -> None:
+    dealerflow, [order] = placed(small, "northside")
+    take(dealerflow, "order_arrived", order)
+    dealerflow.operator.sends("/queues/payments/pause", expect=200)
+    dealerflow.customer.pays(order)
+    small.lives_through(days * DAY_S, minutes=6 * 60)
+    assert order.now["payment"]["status"] == "received"
+    assert len(in_queue(small, "payments")) == (days < SQS_KEEPS_DAYS)
+    dealerflow.operator.sends("/queues/payments/resume", expect=200)
+    small.lives_through(3600)
+    order.is_paid()
+    assert len(dealerflow.customer.lists(f"/orders/{order.id}/documents")) == 1
+    assert (dealerflow.audit(), small.aws.waiting(), dead(small)) == ([], [], [])
+
+
+@pytest.mark.parametrize("days", [1, 8])
+def test_one_delivery_line_may_be_paused_while_the_others_go_on(days: int, small: InSmall) -> None:
+    dealerflow, [north, other] = placed(small, "northside", "harbour")
+    take(dealerflow, "quality_check", north, other)
+    dealerflow.operator.sends(f"/queues/{NORTH}/pause", expect=200)
+    for order in (north, other):
+        dealerflow.quality.decides(order, "pass")
+    small.lives_through(days * DAY_S, minutes=6 * 60)
+    announced = [event["order"] for event in dealerflow.events() if event["type"] == "CarAnnounced"]
+    assert announced == [other.id]
+    assert dead(small) == []
+    assert dealerflow.queue(NORTH)["waiting"] == 1
+
+    dealerflow.operator.sends(f"/queues/{NORTH}/resume", expect=200)
+    small.lives_through(3600)
+    announced = [event["order"] for event in dealerflow.events() if event["type"] == "CarAnnounced"]
+    assert announced == [other.id, north.id]
+    take(dealerflow, "ended", north, other)
+    assert (dealerflow.audit(), small.aws.waiting()) == ([], [])
+
+
+def test_turns_are_fair_between_dealerships(small: InSmall) -> None:
+    dealerflow, orders = placed(small, "northside", "harbour")
+    take(dealerflow, "quality_check", *orders)
+    dealerflow.quality.decides(orders[0], "fail", defects=["paint"])
+    orders[0].reaches("quality_failed")
+    dealerflow.line_lead("A").decides(orders[0], "rework")
+    take(dealerflow, "ended", *orders)
+    of_order = {orders[0].id: "northside", orders[1].id: "harbour"}
+    sent = [(json.loads(body), group) for group, body in small.aws.groups]
+    assert {message["queue"] for message, _ in sent} >= {
+        "orders", "decisions", "executions", "payments", "invoices", "notifications", "events", "functions",
+    }  # fmt: skip
+    wrong = [
+        message
+        for message, group in sent
+        if group != of_order.get(message.get("subject"), group) or not group
+    ]
+    assert wrong == []
