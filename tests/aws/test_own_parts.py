@@ -1,0 +1,136 @@
+"""docs/how-to/extend-on-aws.md, done: a pipeline with a Lambda and a queue of one's own, deployed, and a car led through it."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator
+from contextlib import nullcontext
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from dealerflow.adapters.aws.names import Names
+from dealerflow.pipeline.asl import asl_text
+from dealerflow.pipeline.loader import load, standard
+from tests.aws.emulator import ACCOUNT, REGION, Emulator
+from tests.docs.documents import DOCS
+from tests.postgres import PostgresServer
+from tests.stories.driver import Order, People
+from tests.stories.on_aws import STACK, OnAws, post_office
+from tests.stories.usual_way import take
+
+EXAMPLE = DOCS / "how-to" / "examples" / "aws" / "template.yaml"
+NAMES = Names(stack=STACK, region=REGION, account=ACCOUNT)
+FUNCTION = f"arn:aws:lambda:{REGION}:{ACCOUNT}:function:reserve-film"
+QUEUE, QUEUE_URL = "film-shop", f"https://sqs.{REGION}.amazonaws.com/{ACCOUNT}/film-shop"
+OURS = {
+    "OwnFunctionArns": FUNCTION,
+    "OwnQueueUrls": f"{QUEUE}={QUEUE_URL}",
+    "OwnQueueArns": f"arn:aws:sqs:{REGION}:{ACCOUNT}:film-shop",
+}
+
+
+def changed(build: Path, target: Path) -> Path:
+    """A copy of the build whose bundles carry the changed pipeline file, with the state machine that belongs to it."""
+    text = standard().text.replace(
+        "      - function: estimate_arrival\n", f"      - function: {FUNCTION}\n      - queue: {QUEUE}\n"
+    )
+    pipeline = load(text)
+    assert pipeline.id != standard().id
+    shutil.copytree(build, target, copy_function=_linked)
+    for file in target.glob("*Function/dealerflow/pipeline/standard.yaml"):
+        file.write_text(text, "utf-8")
+    (target / "own.asl.json").write_text(asl_text(pipeline), "utf-8")
+    template = (target / "template.yaml").read_text().replace(standard().id, pipeline.id)
+    template = re.sub(r"(DefinitionUri: ).*", r"\1own.asl.json", template)
+    (target / "template.yaml").write_text(template)
+    return target
+
+
+def _linked(source: str, target: str) -> None:
+    """What bundles share goes on being shared; what is their own may be changed."""
+    if Path(source).stat().st_nlink > 1:
+        os.link(source, target)
+    else:
+        shutil.copy2(source, target)
+
+
+@pytest.fixture(scope="module")
+def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
+    """One of its own: the stack of the other tests has another pipeline."""
+    emulator = Emulator(tmp_path_factory.mktemp("own-parts") / "log")
+    yield emulator
+    emulator.stop()
+
+
+@pytest.fixture(scope="module")
+def passed(
+    build: Path,
+    emulator: Emulator,
+    postgres: PostgresServer,
+    demo_database: str,
+) -> Iterator[tuple[People, Order]]:
+    """A car that has passed its quality check, in an installation with parts of our own."""
+    own_build = build.with_name(f"{build.name}-own-parts-{os.getpid()}")
+    try:
+        url = postgres.url(postgres.create_database(template=demo_database))
+        outputs = emulator.deploy(STACK, changed(build, own_build), {**OURS, "DatabaseUrl": url})
+    finally:
+        shutil.rmtree(own_build, ignore_errors=True)
+    emulator.client("cloudformation").create_stack(
+        StackName="film", TemplateBody=EXAMPLE.read_text("utf-8"), Capabilities=["CAPABILITY_IAM"]
+    )
+    catcher = post_office(emulator)
+    with OnAws(emulator, outputs, catcher, url, nullcontext).running() as installation:
+        dealerflow = People(installation)
+        order = dealerflow.customer.orders("northside", trim="touring", colour="pearl-white")
+        take(dealerflow, "quality_passed", order)
+        dealerflow.settles()
+        yield dealerflow, order
+    catcher.stop()
+
+
+def messages(emulator: Emulator, queue: str) -> list[Any]:
+    """What lies in the queue."""
+    sqs = emulator.client("sqs")
+    url = sqs.get_queue_url(QueueName=queue)["QueueUrl"]
+    answer = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10)
+    return [json.loads(message["Body"]) for message in answer.get("Messages", [])]
+
+
+def test_what_a_lambda_of_ones_own_answers_is_kept_with_the_order(passed: tuple[People, Order]) -> None:
+    _, order = passed
+    assert order.for_staff["facts"]["film_roll"].startswith("pearl-white-")
+    [returned] = [item for item in order.for_staff["history"] if item["type"] == "FunctionReturned"]
+    assert returned["details"]["function"] == FUNCTION
+
+
+def test_a_queue_of_ones_own_gets_the_car_and_dealerflow_forgets_it(
+    passed: tuple[People, Order], emulator: Emulator
+) -> None:
+    dealerflow, order = passed
+    [message] = messages(emulator, QUEUE)
+    assert message["type"] == "dealerflow.command.AnnounceCar"
+    assert (message["subject"], message["queue"]) == (order.id, QUEUE)
+    assert message["data"] == {"type": "AnnounceCar", "order": order.id, "step": order.step}
+    assert QUEUE not in {item["details"].get("queue") for item in order.for_staff["history"]}
+    assert dealerflow.audit() == []
+
+
+def test_the_order_waits_in_the_state_machine_of_the_changed_pipeline(
+    passed: tuple[People, Order], emulator: Emulator
+) -> None:
+    _, order = passed
+    machines = emulator.client("stepfunctions")
+    [machine] = [
+        each["stateMachineArn"]
+        for each in machines.list_state_machines()["stateMachines"]
+        if each["name"].startswith(STACK)
+    ]
+    assert machine != NAMES.state_machine_arn(standard().id)
+    [execution] = machines.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
+    assert execution["name"].startswith(order.id)
