@@ -33,12 +33,22 @@ class Stack:
     @contextmanager
     def with_demo(self) -> Iterator[OnAws]:
         """The installation with nothing but the demo's data."""
+        self._forget()
         self._server.start()
         self._server.drop_database(DATABASE)
         self._server.create_database(template=self._template, name=DATABASE)
         away = partial(here.stopped, self._server)
         with OnAws(self._emulator, self._outputs, self._catcher, self._url, away).running() as installation:
             yield installation
+
+    def _forget(self) -> None:
+        """A story may leave a queue paused, and messages in it."""
+        functions, sqs = self._emulator.client("lambda"), self._emulator.client("sqs")
+        for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
+            if mapping["State"] != "Enabled":
+                functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)
+        for url in sqs.list_queues()["QueueUrls"]:
+            sqs.purge_queue(QueueUrl=url)
 
     def stop(self) -> None:
         """End what was started for it."""

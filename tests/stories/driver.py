@@ -51,7 +51,13 @@ class Place(Protocol):
 
 
 class Installation(Place, Protocol):
-    """One from which things can be taken away."""
+    """One from which things can be taken away.
+
+    `knows_received_orders_without_database`: whether who asks for an order while the database is away is told that it was
+    received. On AWS that is unknown until the database is back (503), because SQS cannot be asked for one message.
+    """
+
+    knows_received_orders_without_database: bool
 
     def without_database(self) -> AbstractContextManager[None]:
         """Within the block nobody can write to the main database."""

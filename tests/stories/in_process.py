@@ -91,6 +91,8 @@ class StillSystem(System):
 class InProcess:
     """Implements `driver.Installation`."""
 
+    knows_received_orders_without_database = True
+
     def __init__(self, data: Path, url: str, away: Away) -> None:
         self._system = StillSystem(data, url)
         self._data = data

@@ -35,6 +35,8 @@ Away = Callable[[], AbstractContextManager[None]]
 class OnAws:
     """Implements `driver.Installation`."""
 
+    knows_received_orders_without_database = False
+
     def __init__(
         self, emulator: Emulator, outputs: dict[str, str], catcher: MailCatcher, url: str, away: Away
     ) -> None:

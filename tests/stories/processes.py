@@ -32,6 +32,8 @@ Away = Callable[[], AbstractContextManager[None]]
 class Processes:
     """Implements `driver.Installation`."""
 
+    knows_received_orders_without_database = True
+
     unworked = frozenset[str]()
 
     def __init__(self, data: Path, url: str, away: Away) -> None:

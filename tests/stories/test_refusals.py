@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 from tests.stories.driver import Dealerflow, faults_of, refusal
 from tests.stories.usual_way import take
 
@@ -62,7 +64,8 @@ def test_only_who_decides_here_is_heard_and_only_about_the_present_step(dealerfl
 
     northside.decides(order, "accept")
     twice = northside.tries(order, "accept", step=first_step)
-    assert "was decided already" in refusal(twice, 409)
+    # Or it is carried out already: where workers run beside this story nobody knows who is quicker.
+    assert re.search("was decided already|this step is over", refusal(twice, 409))
     order.reaches("order_arrived")
     stale = northside.tries(order, "decline", step=first_step, reason="too late")
     assert "the order is now in “order_arrived”" in refusal(stale, 409)
