@@ -166,6 +166,10 @@ class InSmall:
             called = True
         return called
 
+    def work_once(self, queue: str) -> None:
+        """Call the function of one queue with what there is for it, and no other."""
+        self._function(queue, self.aws.receive(queue))
+
     def _function(self, queue: str, records: list[dict[str, Any]]) -> None:
         if queue not in self._receivers:
             self._receivers[queue] = receiver_of(self.system, queue, lease_ms=LEASE_MS)
