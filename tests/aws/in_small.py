@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property
@@ -43,7 +43,7 @@ PATIENCE_MINUTES = 60
 class SmallSystem(AwsSystem):
     """The system of all functions at once."""
 
-    def __init__(self, url: str, pipeline: Pipeline | None = None) -> None:
+    def __init__(self, url: str, pipeline: Pipeline | None = None, aws: SmallAws | None = None) -> None:
         settings = settings_of(
             Path("/nowhere"),
             {},
@@ -55,11 +55,10 @@ class SmallSystem(AwsSystem):
         )
         super().__init__(settings, Clients("eu-west-1"), region="eu-west-1")
         # Today, because the command line goes by the machine's clock.
-        self.still = self.clock = StillClock(SystemClock().now())
+        self.still = self.clock = aws.clock if aws else StillClock(SystemClock().now())
         self.ids = TimeIds(self.still.now)
         self._given = pipeline or standard()
-        self.aws = SmallAws(names=self.names, clock=self.still, machines={})
-        self.deploy(self._given)
+        self.aws = aws or SmallAws(names=self.names, clock=self.still, machines={})
         self.clients = self.aws.clients
         sa.event.listen(self.engine, "commit", self._commits)
 
@@ -67,9 +66,9 @@ class SmallSystem(AwsSystem):
     def pipeline(self) -> Pipeline:
         return self._given
 
-    def deploy(self, pipeline: Pipeline) -> None:
-        """Its state machine, beside those that are there."""
-        self.aws.machines[self.names.state_machine_arn(pipeline.id)] = asl_of(pipeline)
+    def deploy_machine(self) -> None:
+        """The state machine of this pipeline, beside those that are there."""
+        self.aws.machines[self.names.state_machine_arn(self.pipeline.id)] = asl_of(self.pipeline)
 
     def _commits(self, connection: sa.Connection) -> None:
         if connection.get_execution_options().get("mode") != "read":
@@ -91,6 +90,8 @@ class InSmall:
     def __init__(self, url: str, pipeline: Pipeline | None = None) -> None:
         self.url = url
         self.system = SmallSystem(url, pipeline)
+        self.system.deploy_machine()
+        self._closing = ExitStack()
         self.aws = self.system.aws
         self.gate = self.aws.gate
         self.unworked: set[str] = set()
@@ -104,13 +105,25 @@ class InSmall:
     @contextmanager
     def running(self) -> Iterator[InSmall]:
         """As long as the block lasts."""
+        with self._closing as closing:
+            closing.callback(self.system.close)
+            self.system.pipelines.store(self.system.still.now())
+            RelayRun(self.system)()  # brings the snapshot to where intake finds it
+            closing.enter_context(self.http)
+            yield self
+
+    def deploy(self, pipeline: Pipeline, *, machine: bool = True) -> None:
+        """Functions with another pipeline over the same AWS and database; its machine, unless that comes later.
+
+        The pages are still those of the version before, as they may be for a moment.
+        """
+        self.system = SmallSystem(self.url, pipeline, self.aws)
+        self._closing.callback(self.system.close)
         self.system.pipelines.store(self.system.still.now())
-        RelayRun(self.system)()  # brings the snapshot to where intake finds it
-        try:
-            with self.http:
-                yield self
-        finally:
-            self.system.close()
+        self._receivers.clear()
+        self._relay = None
+        if machine:
+            self.system.deploy_machine()
 
     @property
     def database(self) -> SqlDatabase:
