@@ -35,6 +35,7 @@ BUSY = frozenset(
 # The installation, not the call: permissions, credentials, and things that are not (or not yet) there.
 NOT_SET_UP = frozenset(
     {
+        "403",  # of a HEAD, which has no words
         "AWS.SimpleQueueService.NonExistentQueue",
         "AccessDenied",
         "AccessDeniedException",
@@ -43,12 +44,14 @@ NOT_SET_UP = frozenset(
         "ExpiredToken",
         "ExpiredTokenException",
         "InvalidClientTokenId",
+        "InvalidSignatureException",
         "KMS.AccessDeniedException",
         "KMS.DisabledException",
         "NoSuchBucket",
         "NotFound",
         "QueueDoesNotExist",
         "ResourceNotFoundException",
+        "SignatureDoesNotMatch",
         "StateMachineDoesNotExist",
         "UnrecognizedClientException",
     }

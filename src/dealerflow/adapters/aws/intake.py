@@ -232,4 +232,5 @@ def _unavailable(detail: str) -> Iterator[None]:
     try:
         yield
     except Outage as outage:
+        log.warning("%s: %s", detail, outage)
         raise Unavailable(detail) from outage
