@@ -144,6 +144,31 @@ def test_a_decision_may_overtake_the_token(small: InSmall) -> None:
     ends_well(small, dealerflow, order)
 
 
+def test_an_order_whose_token_is_lost_though_its_execution_runs_is_found_and_repaired(small: InSmall) -> None:
+    dealerflow, order = an_order(small)
+    execute(small, "UPDATE executions SET token = 'another time''s'")
+    dealerflow.dealer("northside").decides(order, "accept")
+    small.lets_time_pass(30 * MINUTES)
+    assert dealerflow.audit() == [], "it may still be told"
+    small.lets_time_pass(1 * HOURS)
+    [fault] = dealerflow.audit()
+    assert "cannot be told" in fault["detail"]
+    small.system.auditor.audit(repair=True)
+    order.reaches("order_arrived")
+    ends_well(small, dealerflow, order)
+
+
+def test_decisions_that_wait_in_a_paused_queue_are_no_fault_of_their_executions(small: InSmall) -> None:
+    dealerflow, order = an_order(small)
+    dealerflow.operator.sends("/queues/decisions/pause", expect=200)
+    dealerflow.dealer("northside").decides(order, "accept")
+    small.lets_time_pass(2 * HOURS)
+    assert dealerflow.audit() == []
+    dealerflow.operator.sends("/queues/decisions/resume", expect=200)
+    order.reaches("order_arrived")
+    ends_well(small, dealerflow, order)
+
+
 # --- executions that are gone ---
 
 

@@ -11,6 +11,9 @@ from dealerflow.application.records import Execution
 FOLLOWED = "every open order has its state machine"
 
 PATIENCE_MS = 15 * 60 * 1000  # in which an execution reports that it began, or is told what was decided
+LOST_MS = (
+    60 * 60 * 1000
+)  # in which a decision reaches an execution that runs; it is told again every ten minutes
 DAY_MS = 24 * 3600 * 1000
 MOST_DAYS = 350  # Step Functions ends an execution after a year
 
@@ -58,8 +61,13 @@ def judge(one: Followed, now: int) -> Verdict:
     return "ask" if one.told_at is not None and now - one.told_at >= PATIENCE_MS else "sound"
 
 
-def judge_ended(how: str | None) -> Verdict:
-    """The same, once the service has said how the execution ended."""
+def judge_ended(one: Followed, how: str | None, now: int) -> Verdict:
+    """The same, once the service has said how the execution ended (None: it runs)."""
     if how is None:
-        return "pending"
+        since = max(one.told_at or now, one.execution.started_at if one.execution else now)
+        if now - since < LOST_MS:
+            return "pending"
+        return Wrong(
+            detail="its execution runs, but cannot be told what was decided: it waits with another token"
+        )
     return Wrong(detail=f"its execution has ended ({how}), and a decision waits to be carried out")

@@ -7,6 +7,7 @@ from msgspec.structs import replace
 
 from dealerflow.application.following import (
     DAY_MS,
+    LOST_MS,
     MOST_DAYS,
     PATIENCE_MS,
     Followed,
@@ -55,8 +56,14 @@ def test_one_that_does_not_wait_there_is_to_be_replaced(one: Followed, says: str
     assert says in verdict.detail
 
 
-def test_only_an_execution_that_has_ended_is_replaced_while_a_decision_waits() -> None:
-    assert judge_ended(None) == "pending"
-    verdict = judge_ended("TIMED_OUT")
+def test_an_execution_that_has_ended_or_cannot_be_told_is_replaced_while_a_decision_waits() -> None:
+    one = replace(SOUND, told_at=NOW - PATIENCE_MS)
+    assert judge_ended(one, None, NOW) == "pending"
+    verdict = judge_ended(one, "TIMED_OUT", NOW)
     assert isinstance(verdict, Wrong)
     assert "TIMED_OUT" in verdict.detail
+    lost = judge_ended(replace(one, told_at=NOW - LOST_MS), None, NOW)
+    assert isinstance(lost, Wrong)
+    assert "cannot be told" in lost.detail
+    just_replaced = followed_by(started_at=NOW - LOST_MS + 1)
+    assert judge_ended(replace(just_replaced, told_at=NOW - LOST_MS), None, NOW) == "pending"

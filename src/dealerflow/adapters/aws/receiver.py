@@ -206,8 +206,8 @@ class Receiver:
                 return self._later(delivery, -(-delay_ms // 1000))
             self._queue.bury(delivery.body, words)
             self._outbox.bury(envelope.id, now=self._clock.now(), error=words)
-        except Outage as outage:
-            log.warning("a failure could not be noted: %s", outage)
+        except Exception as trouble:  # noqa: BLE001 - the others of the batch are worked whatever this one does
+            log.warning("a failure could not be noted: %s", trouble)
             return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
         return True
 

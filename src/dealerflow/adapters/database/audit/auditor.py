@@ -67,12 +67,13 @@ class SqlAuditor:
             audit.due_work()
             for law in LAWS:
                 audit.faults.extend((finding, None) for finding in law(connection, self._pipelines))
+            now = work.clock.now()
             if self._machines is not None:
-                unsure = audit.followed(self._pipelines, work.clock.now())
+                unsure = audit.followed(self._pipelines, now)
             audit.dead_letters()
         # Only now: a call to the outside must not hold a view of the whole database open.
         for one in unsure[:_MOST_ASKED]:
-            audit.follows(one, self._asked(one))
+            audit.follows(one, self._asked(one, now))
         audit.pending[FOLLOWED] += len(unsure[_MOST_ASKED:])
         faults = [self._repaired(*fault) if repair else fault[0] for fault in audit.faults]
         return AuditReport(faults=tuple(faults), pending=dict(+audit.pending), checked=audit.checked)
@@ -86,11 +87,11 @@ class SqlAuditor:
                     yield spooled.message.new.id, spooled.position
             after = batch[-1].position
 
-    def _asked(self, one: Followed) -> Verdict:
+    def _asked(self, one: Followed, now: int) -> Verdict:
         if self._machines is None or one.execution is None:
             return "sound"
         try:
-            return judge_ended(self._machines.ended(one.execution.arn))
+            return judge_ended(one, self._machines.ended(one.execution.arn), now)
         except Outage:  # then nobody can have told it the decision either
             return "pending"
 

@@ -20,7 +20,12 @@ def to_be_judged(connection: sa.Connection, pipelines: Pipelines, now: int) -> I
     """Open orders that no execution waits for, whose execution is old, or whose decision has waited for long."""
     told = (
         sa.select(_m.order_id, sa.func.min(_m.sent_at).label("at"))
-        .where(_m.queue == queues.DECISIONS, _m.died_at.is_(None), _m.sent_at <= now - PATIENCE_MS)
+        .where(
+            _m.queue == queues.DECISIONS,
+            _m.queue.not_in(sa.select(t.queues.c.name).where(t.queues.c.paused)),
+            _m.died_at.is_(None),
+            _m.sent_at <= now - PATIENCE_MS,
+        )
         .group_by(_m.order_id)
         .subquery()
     )
