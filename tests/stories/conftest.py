@@ -95,6 +95,7 @@ SERVED = {"served-sqlite": served_on_sqlite, "served-postgresql": served_on_post
 
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "also_served: this story is also told to real processes")
+    config.addinivalue_line("markers", "only_on_aws: this story is about what only AWS has")
     config.addinivalue_line("markers", "by_chance: who wins is chance, so the ledgers are not compared")
 
 
@@ -103,6 +104,9 @@ def pytest_generate_tests(metafunc: pytest.Metafunc) -> None:
     processes too.
     """
     if "dealerflow" not in metafunc.fixturenames:
+        return
+    if metafunc.definition.get_closest_marker("only_on_aws") is not None:
+        metafunc.parametrize("dealerflow", list(ON_AWS.values()), ids=list(ON_AWS), indirect=True)
         return
     served = metafunc.definition.get_closest_marker("also_served") is not None
     ways = {

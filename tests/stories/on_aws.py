@@ -14,6 +14,7 @@ from typing import Any, NoReturn
 
 import httpx
 import pytest
+import sqlalchemy as sa
 
 from dealerflow.adapters.aws.names import Names
 from dealerflow.adapters.database.engine import open_engine
@@ -51,6 +52,7 @@ class OnAws:
             ]
         )
         self._lambda = emulator.client("lambda")
+        self._states = emulator.client("stepfunctions")
         self.unworked: set[str] = set()
         self.http = httpx.Client(base_url=emulator.api_url(outputs["ApiId"]), timeout=PATIENCE_SECONDS)
 
@@ -128,6 +130,47 @@ class OnAws:
         )
         assert done.returncode == int(fails), f"{arguments}: {done.returncode} {done.stdout}{done.stderr}"
         return done.stderr if fails else done.stdout
+
+    # --- what only AWS has ---
+
+    def makes_messages_older(self, minutes: int) -> None:
+        """As if everything that waits now had been sent so much earlier."""
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE messages SET sent_at = sent_at - :ms"), {"ms": minutes * 60_000}
+            )
+
+    def statuses_of(self, order: str) -> list[str]:
+        """Those of the order's executions, the first one first."""
+        return [status for _, status in sorted(self._executions_of(order).values())]
+
+    def stop_execution_of(self, order: str) -> None:
+        """As somebody might do by hand."""
+        for arn, (_, status) in self._executions_of(order).items():
+            if status == "RUNNING":
+                self._states.stop_execution(executionArn=arn)
+
+    def _executions_of(self, order: str) -> dict[str, tuple[Any, str]]:
+        machines = self._states.list_state_machines()["stateMachines"]
+        return {
+            one["executionArn"]: (one["startDate"], one["status"])
+            for machine in machines
+            for page in self._states.get_paginator("list_executions").paginate(
+                stateMachineArn=machine["stateMachineArn"]
+            )
+            for one in page["executions"]
+            if one["name"].startswith(order)
+        }
+
+    def double_messages_of(self, queue: str) -> None:
+        """Put a copy of each message that waits in this queue on AWS beside it."""
+        sqs, url = self._emulator.client("sqs"), self._names.queue_url(queue)
+        found = sqs.receive_message(QueueUrl=url, MaxNumberOfMessages=10, WaitTimeSeconds=5)["Messages"]
+        for message in found:
+            sqs.send_message(QueueUrl=url, MessageBody=message["Body"])
+            sqs.change_message_visibility(
+                QueueUrl=url, ReceiptHandle=message["ReceiptHandle"], VisibilityTimeout=0
+            )
 
     def mailbox(self) -> list[EmailMessage]:
         sent = self._catcher.caught[self._before :]

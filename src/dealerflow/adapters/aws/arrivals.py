@@ -68,6 +68,10 @@ class Arrivals:
             carried_out = update_status(work, arrival)
             if carried_out is not None:
                 rows.done(work.connection, [carried_out])
+            elif (
+                arrival.decision.outcome is None
+            ):  # a decision may have been told to the execution before this one
+                rows.tell_again(work.connection, arrival.order, self._clock.now())
 
     def _again(self, arrival: Arrival, error: Exception) -> None:
         if arrival.token is None:

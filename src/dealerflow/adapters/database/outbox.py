@@ -21,7 +21,7 @@ from sqlalchemy.dialects import postgresql
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.message_rows import envelope_of
 from dealerflow.adapters.database.tables import discarded, messages, queues
-from dealerflow.application.queues import ORDERS
+from dealerflow.application.queues import DECISIONS, ORDERS
 from dealerflow.domain.errors import Outage
 from dealerflow.domain.messages import AnyMessage, Envelope, Unreadable
 
@@ -94,6 +94,12 @@ def was_discarded(connection: sa.Connection, message_id: str) -> bool:
 def done(connection: sa.Connection, message_ids: Collection[str]) -> None:
     """Their work is done, in this transaction."""
     connection.execute(sa.delete(messages).where(_m.id.in_(list(message_ids))))
+
+
+def tell_again(connection: sa.Connection, order_id: str, now: int) -> None:
+    """What was decided of this order was told to nobody who listens: the next forwarding takes it."""
+    decided = (_m.queue == DECISIONS, _m.order_id == order_id, _HELD)
+    connection.execute(sa.update(messages).where(*decided).values(lease_until=now))
 
 
 class Outbox:
