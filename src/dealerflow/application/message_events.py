@@ -70,7 +70,8 @@ def from_cloud_event(body: bytes | str) -> Envelope:
     try:
         event = _read_event(body)
         sent_at = round(datetime.fromisoformat(event.time).timestamp() * 1000)
-        if any("\0" in text for text in (event.id, event.queue, event.group, event.subject or "")):
+        named = (event.id, event.queue, event.group, event.subject, event.traceparent)
+        if any("\0" in name for name in named if name):
             raise ValueError("it contains U+0000, which no database stores")
     except (msgspec.MsgspecError, ValueError, OverflowError, RecursionError) as error:
         raise Malformed(f"this is no message of Dealerflow: {error}") from error

@@ -11,7 +11,7 @@ from dealerflow.application.message_events import from_cloud_event, to_cloud_eve
 from dealerflow.domain.errors import Malformed
 from dealerflow.domain.messages import Envelope, MoveOrder, SendMail, Unreadable
 
-text = st.text(st.characters(exclude_categories=["Cs"]), max_size=40)
+text = st.text(st.characters(exclude_categories=["Cs"], exclude_characters="\0"), max_size=40)
 envelopes = st.builds(
     Envelope,
     id=text,
@@ -84,3 +84,10 @@ def test_a_message_of_another_version_keeps_its_envelope_and_is_unreadable() -> 
 def test_what_is_no_message_is_told_so(body: str) -> None:
     with pytest.raises(Malformed):
         from_cloud_event(body)
+
+
+@pytest.mark.parametrize("where", ["id", "queue", "group", "order", "trace"])
+def test_what_no_database_can_store_is_no_message_of_ours(where: str) -> None:
+    fields = {"id": "msg_1", "queue": "orders", "message": SendMail(mail="mail_1"), where: "a\0b"}
+    with pytest.raises(Malformed, match="U\\+0000"):
+        from_cloud_event(to_cloud_event(Envelope(**fields)))
