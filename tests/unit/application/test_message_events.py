@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import msgspec
 import pytest
 from hypothesis import given
@@ -88,6 +90,11 @@ def test_what_is_no_message_is_told_so(body: str) -> None:
 
 @pytest.mark.parametrize("where", ["id", "queue", "group", "order", "trace"])
 def test_what_no_database_can_store_is_no_message_of_ours(where: str) -> None:
-    fields = {"id": "msg_1", "queue": "orders", "message": SendMail(mail="mail_1"), where: "a\0b"}
+    fields: dict[str, Any] = {
+        "id": "msg_1",
+        "queue": "orders",
+        "message": SendMail(mail="mail_1"),
+        where: "a\0b",
+    }
     with pytest.raises(Malformed, match="U\\+0000"):
         from_cloud_event(to_cloud_event(Envelope(**fields)))
