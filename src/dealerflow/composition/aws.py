@@ -15,13 +15,14 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.machines import StepFunctions
-from dealerflow.adapters.aws.names import Names
+from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.aws.relay import Destinations, Relay
 from dealerflow.adapters.clock import SystemClock, TimeIds
 from dealerflow.adapters.database import outbox
 from dealerflow.adapters.database.engine import open_engine
 from dealerflow.adapters.database.pipelines import PipelineLibrary
 from dealerflow.adapters.database.unit_of_work import Sends, SqlDatabase
+from dealerflow.application import queues
 from dealerflow.application.executions import StartExecutions, TellDecisions
 from dealerflow.application.functions import CallFunctions
 from dealerflow.application.handling import Call, Handler, Handover
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 TOLD_AGAIN_MS = (
     5 * 60 * 1000
 )  # a decision whose move is not made by then is told to its state machine once more
+OWN_FUNCTION_SECONDS = 50  # less than the function may run that waits for it
 CONNECTIONS = 2  # of one function, which works one call at a time
 _NO_DATA = Path("/tmp")  # noqa: S108 - all that a function may write to; nothing of ours is kept there
 
@@ -263,7 +265,9 @@ class AwsSystem:
         from dealerflow.adapters.aws.functions import LambdaFunctions
         from dealerflow.adapters.outside.functions import InstalledFunctions
 
-        return CallFunctions(LambdaFunctions(on_demand(lambda: self.clients.functions), InstalledFunctions()))
+        # Of their own: what people write may take its time, and is not called twice for one answer.
+        patient = Clients(self.names.region, answer_seconds=OWN_FUNCTION_SECONDS, tries=1)
+        return CallFunctions(LambdaFunctions(on_demand(lambda: patient.functions), InstalledFunctions()))
 
     def _webhooks(self) -> DeliverWebhooks:
         from dealerflow.adapters.outside.webhooks import SignedPosts
@@ -299,9 +303,13 @@ def own_queues(text: str) -> dict[str, str]:
     found: dict[str, str] = {}
     for part in filter(None, (part.strip() for part in text.split(","))):
         name, equals, url = part.partition("=")
-        if not equals or not url.strip().startswith(("http://", "https://")):
+        if not equals or not name.strip() or not url.strip().startswith(("http://", "https://")):
             raise WrongSetting(
                 f"OWN_QUEUES: {part!r} must be like name=https://sqs.region.amazonaws.com/account/queue"
+            )
+        if name.strip() in (*QUEUES, *queues.POLICIES) or name.strip().startswith(queues.DELIVERIES_PREFIX):
+            raise WrongSetting(
+                f"OWN_QUEUES: {name.strip()} is a queue of Dealerflow's own; give yours another name, in the pipeline file too"
             )
         found[name.strip()] = url.strip()
     return found

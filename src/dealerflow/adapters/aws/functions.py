@@ -5,10 +5,11 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 import msgspec
+from botocore.exceptions import ReadTimeoutError
 
 from dealerflow.adapters.aws.errors import aws_calls
 from dealerflow.application.functions import FunctionCall, Functions
-from dealerflow.domain.errors import DealerflowError
+from dealerflow.domain.errors import DealerflowError, Outage
 from dealerflow.pipeline.functions import LAMBDA
 
 if TYPE_CHECKING:
@@ -35,8 +36,15 @@ class LambdaFunctions:
     def call(self, call: FunctionCall) -> dict[str, Any] | None:
         if not LAMBDA.fullmatch(call.function):
             return self._others.call(call)
-        with aws_calls("Lambda"):
-            answer = self._client.invoke(FunctionName=call.function, Payload=_encode(call))
+        try:
+            with aws_calls("Lambda"):
+                answer = self._client.invoke(FunctionName=call.function, Payload=_encode(call))
+        except Outage as outage:
+            if isinstance(
+                outage.__cause__, ReadTimeoutError
+            ):  # it is there, and too slow: it would be so the next time
+                raise FunctionFailed(f"{call.function} did not answer in time") from outage
+            raise
         said = answer["Payload"].read()
         if answer.get("FunctionError"):
             raise FunctionFailed(f"{call.function} failed: {said[:500].decode(errors='replace')}")
