@@ -59,7 +59,7 @@ class SmallSystem(AwsSystem):
         self.ids = TimeIds(self.still.now)
         self._given = pipeline or standard()
         self.aws = aws or SmallAws(names=self.names, clock=self.still, machines={})
-        self.clients = self.aws.clients
+        self.clients = self.patient_clients = self.aws.clients
         sa.event.listen(self.engine, "commit", self._commits)
 
     @cached_property

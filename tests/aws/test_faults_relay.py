@@ -12,7 +12,8 @@ from dealerflow.adapters.database import tables as t
 from tests.aws.in_small import InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import dead_letters, in_queue
-from tests.aws.small import MOST_BYTES, WEB
+from tests.aws.small import WEB
+from tests.aws.small_clients import MOST_BYTES
 from tests.aws.small_installations import NewSmall
 from tests.stories.driver import Order, People
 from tests.stories.usual_way import take

@@ -88,6 +88,11 @@ class AwsSystem:
         answer = self.clients.secrets.get_secret_value(SecretId=self.names.signing_secret)
         return answer["SecretString"]
 
+    @cached_property
+    def patient_clients(self) -> Clients:
+        """For functions of one's own: what people write may take its time, and is not called twice for one answer."""
+        return Clients(self.names.region, answer_seconds=OWN_FUNCTION_SECONDS, tries=1)
+
     # --- the database and what leaves it ---
 
     @cached_property
@@ -265,8 +270,7 @@ class AwsSystem:
         from dealerflow.adapters.aws.functions import LambdaFunctions
         from dealerflow.adapters.outside.functions import InstalledFunctions
 
-        # Of their own: what people write may take its time, and is not called twice for one answer.
-        patient = Clients(self.names.region, answer_seconds=OWN_FUNCTION_SECONDS, tries=1)
+        patient = self.patient_clients
         return CallFunctions(LambdaFunctions(on_demand(lambda: patient.functions), InstalledFunctions()))
 
     def _webhooks(self) -> DeliverWebhooks:
