@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import msgspec
 import pytest
 import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.application import queues
+from dealerflow.application.executions import Arrival
 from dealerflow.application.orders import put_order
 from dealerflow.application.pipeline_moves import move_orders
+from dealerflow.composition.aws_queues import arrivals_of
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.pipeline.loader import load, standard
 from tests.aws.in_small import InSmall
@@ -272,4 +275,24 @@ def test_a_move_reaches_an_order_whose_decision_is_being_made_only_afterwards(sm
     dealerflow.settles()
     with small.system.engine.connect() as connection:
         assert connection.execute(sa.select(t.orders.c.pipeline)).scalar_one() == newer().id
+    ends_well(small, dealerflow, order)
+
+
+def test_a_late_report_of_an_execution_that_was_replaced_leaves_the_new_ones_token(small: InSmall) -> None:
+    dealerflow, order = an_order(small)
+    [old] = running(small)
+    late = small.aws.payload(old)
+    with small.system.database.begin() as work:
+        work.executions.begin(work.orders.get(order.id))
+    small.work()
+    [new] = running(small)
+    assert new.arn != old.arn
+
+    arrivals_of(small.system).report(
+        msgspec.convert({**late, "entered": "late", "token": "an old token"}, Arrival)
+    )
+    with small.system.database.read() as work:
+        here = work.executions.of(order.id)
+    assert here is not None
+    assert (here.arn, here.token) == (new.arn, new.token)
     ends_well(small, dealerflow, order)

@@ -100,7 +100,7 @@ class StartExecutions:
         restarts = before.restarts + 1 if before else 0
         final = work.pipelines.get(order.pipeline).state(order.state).final
         return Beginning(
-            name=f"{order.id}-{order.step}-{restarts}",
+            name=_name(order, restarts),
             pipeline=order.pipeline,
             order=order.id,
             step=order.step,
@@ -129,6 +129,16 @@ class StartExecutions:
         """Keep which execution follows the order."""
         if answer is not None:
             work.executions.begun(replace(answer, started_at=work.clock.now()))
+
+
+def _name(order: Order, number: int) -> str:
+    return f"{order.id}-{order.step}-{number}"
+
+
+def _number(execution: str) -> int:
+    """How many executions of the order there were before it: the end of its name."""
+    number = execution.rpartition("-")[2]
+    return int(number) if number.isdecimal() else 0
 
 
 class TellDecisions:
@@ -174,6 +184,8 @@ def update_status(work: UnitOfWork, arrival: Arrival) -> str | None:
     if not is_repeated:
         if order.step != arrival.decision.step:
             raise Superseded(f"{order.id} is at another step than {arrival.decision.step}")
+        if here is not None and _number(here.arn) > _number(arrival.execution):
+            raise Superseded(f"a newer execution than {arrival.execution} follows {order.id}")
         order = _moved(work, order, arrival)
     elif here is not None and here.step != order.step:
         raise Superseded(f"{order.id} was taken elsewhere since this execution entered {arrival.state}")
