@@ -59,21 +59,28 @@ class Emulator:
 
     def deploy(self, stack: str, build: Path, parameters: Mapping[str, str]) -> dict[str, str]:
         """Package what `sam build` left in `build`, create the stack, and wait; its outputs. Raises DeploymentFailed."""
+        self.client("s3").create_bucket(Bucket=ARTIFACTS)
+        return self._carry_out("create", stack, build, parameters)
+
+    def update(self, stack: str, build: Path, parameters: Mapping[str, str]) -> dict[str, str]:
+        """The same for a stack that is there."""
+        return self._carry_out("update", stack, build, parameters)
+
+    def _carry_out(self, what: str, stack: str, build: Path, parameters: Mapping[str, str]) -> dict[str, str]:
         s3, cloudformation = self.client("s3"), self.client("cloudformation")
-        s3.create_bucket(Bucket=ARTIFACTS)
         template = packaged(build, lambda name, body: s3.put_object(Bucket=ARTIFACTS, Key=name, Body=body))
         if self._auth:
             say_as_the_emulator_asks(template)
         s3.put_object(Bucket=ARTIFACTS, Key="template.json", Body=json.dumps(template).encode())
         given = {**PARAMETERS, **parameters}
         try:
-            cloudformation.create_stack(
+            getattr(cloudformation, f"{what}_stack")(
                 StackName=stack,
                 TemplateURL=f"{self.url}/{ARTIFACTS}/template.json",  # too long to be sent along
                 Parameters=[{"ParameterKey": key, "ParameterValue": value} for key, value in given.items()],
                 Capabilities=["CAPABILITY_IAM", "CAPABILITY_AUTO_EXPAND"],
             )
-            cloudformation.get_waiter("stack_create_complete").wait(
+            cloudformation.get_waiter(f"stack_{what}_complete").wait(
                 StackName=stack, WaiterConfig={"Delay": 1, "MaxAttempts": DEPLOY_SECONDS}
             )
         except (ClientError, WaiterError) as error:

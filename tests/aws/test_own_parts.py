@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
@@ -14,9 +13,9 @@ from typing import Any
 import pytest
 
 from dealerflow.adapters.aws.names import Names
-from dealerflow.pipeline.asl import asl_text
-from dealerflow.pipeline.loader import load, standard
+from dealerflow.pipeline.loader import standard
 from tests.aws.emulator import ACCOUNT, REGION, Emulator
+from tests.aws.other_pipeline import with_pipeline
 from tests.docs.documents import DOCS
 from tests.postgres import PostgresServer
 from tests.stories.driver import Order, People
@@ -35,28 +34,11 @@ OURS = {
 
 
 def changed(build: Path, target: Path) -> Path:
-    """A copy of the build whose bundles carry the changed pipeline file, with the state machine that belongs to it."""
+    """The build with both on the state in which a car has passed its check."""
     text = standard().text.replace(
         "      - function: estimate_arrival\n", f"      - function: {FUNCTION}\n      - queue: {QUEUE}\n"
     )
-    pipeline = load(text)
-    assert pipeline.id != standard().id
-    shutil.copytree(build, target, copy_function=_linked)
-    for file in target.glob("*Function/dealerflow/pipeline/standard.yaml"):
-        file.write_text(text, "utf-8")
-    (target / "own.asl.json").write_text(asl_text(pipeline), "utf-8")
-    template = (target / "template.yaml").read_text().replace(standard().id, pipeline.id)
-    template = re.sub(r"(DefinitionUri: ).*", r"\1own.asl.json", template)
-    (target / "template.yaml").write_text(template)
-    return target
-
-
-def _linked(source: str, target: str) -> None:
-    """What bundles share goes on being shared; what is their own may be changed."""
-    if Path(source).stat().st_nlink > 1:
-        os.link(source, target)
-    else:
-        shutil.copy2(source, target)
+    return with_pipeline(build, target, text)
 
 
 @pytest.fixture(scope="module")
