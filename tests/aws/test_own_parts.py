@@ -7,8 +7,10 @@ import os
 import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
+from io import BytesIO
 from pathlib import Path
 from typing import Any
+from zipfile import ZipFile
 
 import pytest
 
@@ -116,3 +118,64 @@ def test_the_order_waits_in_the_state_machine_of_the_changed_pipeline(
     assert machine != NAMES.state_machine_arn(standard().id)
     [execution] = machines.list_executions(stateMachineArn=machine, statusFilter="RUNNING")["executions"]
     assert execution["name"].startswith(order.id)
+
+
+def test_the_rule_hears_of_the_cars_that_were_handed_over(
+    passed: tuple[People, Order], emulator: Emulator
+) -> None:
+    dealerflow, order = passed
+    take(dealerflow, "ended", order)
+    [heard] = messages(emulator, "registrations")
+    assert (heard["source"], heard["detail-type"]) == ("dealerflow", "CarHandedOver")
+    assert heard["detail"]["subject"] == order.id
+    assert heard["detail"]["data"]["dealership"] == "northside"
+
+
+def test_the_subscription_hears_of_a_failed_check(passed: tuple[People, Order], emulator: Emulator) -> None:
+    dealerflow, _ = passed
+    order = dealerflow.customer.orders("northside")
+    take(dealerflow, "quality_check", order)
+    dealerflow.quality.decides(order, "fail", defects=["paint"])
+    order.reaches("quality_failed")
+    [heard] = messages(emulator, "quality-board")
+    assert heard["type"] == "dealerflow.command.PublishToTopic"
+    assert (heard["subject"], heard["data"]["failures"]) == (order.id, 1)
+
+
+def test_a_lambda_of_ones_own_that_fails_ends_among_the_dead_letters_and_holds_up_no_car(
+    passed: tuple[People, Order], emulator: Emulator
+) -> None:
+    dealerflow, _ = passed
+    installation = dealerflow.place
+    assert isinstance(installation, OnAws)
+    functions = emulator.client("lambda")
+    functions.update_function_code(FunctionName="reserve-film", ZipFile=packed("raise ValueError('no film')"))
+    order = dealerflow.customer.orders("northside")
+    take(dealerflow, "quality_check", order)
+    dealerflow.quality.decides(order, "pass")
+    dealerflow.until(lambda: _dies(installation, dealerflow), "it was given up")
+
+    [letter] = dealerflow.operator.lists("/queues/functions/dead-letters")
+    assert letter["order"] == order.id
+    assert "no film" in letter["error"]
+    assert order.state == "quality_passed"
+    take(dealerflow, "on_delivery", order)
+
+    functions.update_function_code(FunctionName="reserve-film", ZipFile=packed("return {'film_roll': 'new'}"))
+    dealerflow.operator.sends("/queues/functions/redrive", {"ids": "all"}, expect=200)
+    dealerflow.until(lambda: order.for_staff["facts"].get("film_roll") == "new", "its answer is kept")
+    dealerflow.settles()
+    assert dealerflow.audit() == []
+
+
+def _dies(installation: OnAws, dealerflow: People) -> bool:
+    installation.leaves_one_attempt("functions")
+    return bool(dealerflow.queue("functions")["dead"])
+
+
+def packed(does: str) -> bytes:
+    """The function, doing something else."""
+    archive = BytesIO()
+    with ZipFile(archive, "w") as code:
+        code.writestr("index.py", f"def handler(call, context):\n    {does}\n")
+    return archive.getvalue()

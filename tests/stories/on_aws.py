@@ -21,6 +21,7 @@ from dealerflow.adapters.database.engine import open_engine
 from dealerflow.adapters.database.repositories.people import SqlPeople
 from dealerflow.adapters.database.session import Session
 from dealerflow.application.access import issue_token
+from dealerflow.application.queues import policy as policy_of
 from tests.aws.emulator import ACCOUNT, REGION, Emulator
 from tests.aws.mail_catcher import MailCatcher
 
@@ -138,6 +139,15 @@ class OnAws:
         with self._engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE messages SET sent_at = sent_at - :ms"), {"ms": minutes * 60_000}
+            )
+
+    def leaves_one_attempt(self, queue: str) -> None:
+        """As if everything in this queue that failed once had failed again and again."""
+        last = policy_of(queue).max_attempts - 1
+        with self._engine.begin() as connection:
+            connection.execute(
+                sa.text("UPDATE messages SET attempts = :last WHERE queue = :queue AND attempts > 0"),
+                {"last": last, "queue": queue},
             )
 
     def statuses_of(self, order: str) -> list[str]:
