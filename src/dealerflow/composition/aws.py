@@ -33,12 +33,13 @@ from dealerflow.application.orders import place_order_once
 from dealerflow.application.payments import TakePayments
 from dealerflow.application.ports import Clock, Ids
 from dealerflow.composition.lazily import on_demand
+from dealerflow.composition.pipeline_file import pipeline_of, vocabulary_of
 from dealerflow.composition.settings import Settings, WrongSetting, settings_of
 from dealerflow.domain import messages as m
 from dealerflow.domain.messages import Envelope
 from dealerflow.pipeline.definition import Pipeline
-from dealerflow.pipeline.loader import load, standard
-from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
+from dealerflow.pipeline.loader import load
+from dealerflow.pipeline.vocabulary import Vocabulary
 
 # What only some functions need is imported where it is made: each bundle holds only what its function uses.
 
@@ -190,22 +191,11 @@ class AwsSystem:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The pipeline that new orders follow: a file in the bundle. Raises PipelineError, WrongSetting."""
-        if not self.settings.pipeline:
-            return standard()
-        path = Path(os.environ.get("LAMBDA_TASK_ROOT", ".")) / self.settings.pipeline
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WrongSetting(f"the pipeline file {path} cannot be read: {error}") from error
-        return load(text, origin=str(path), vocabulary=self.vocabulary)
+        return pipeline_of(self.settings, Path(os.environ.get("LAMBDA_TASK_ROOT", ".")), self.vocabulary)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        """The words that a pipeline file may use here."""
-        names = (name.strip() for name in self.settings.topics.split(","))
-        return STANDARD.extended(
-            templates={}, topics={name: "a topic of one's own" for name in names if name}
-        )
+        return vocabulary_of(self.settings, {})
 
     @cached_property
     def links(self) -> Links:

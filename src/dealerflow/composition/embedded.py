@@ -31,10 +31,11 @@ from dealerflow.application.ports import Clock, Ids, QueueFigures
 from dealerflow.application.reference import standard_data
 from dealerflow.application.tracing import UNTRACED, Tracing
 from dealerflow.composition.lazily import on_demand
+from dealerflow.composition.pipeline_file import pipeline_of, vocabulary_of
 from dealerflow.composition.settings import Settings, WrongSetting, secret_of
 from dealerflow.domain.messages import PlaceOrder
 from dealerflow.pipeline.definition import Pipeline
-from dealerflow.pipeline.loader import load, standard
+from dealerflow.pipeline.loader import load
 from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
 
 # Adapters that only one kind of process needs are imported where they are made: each costs memory and
@@ -115,28 +116,18 @@ class System:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The pipeline that new orders follow. Raises PipelineError, WrongSetting."""
-        if not self.settings.pipeline:
-            return standard()
-        path = self.settings.data / self.settings.pipeline
-        try:
-            text = path.read_text("utf-8")
-        except (OSError, UnicodeDecodeError) as error:
-            raise WrongSetting(f"the pipeline file {path} cannot be read: {error}") from error
-        return load(text, origin=str(path), vocabulary=self.vocabulary)
+        return pipeline_of(self.settings, self.settings.data, self.vocabulary)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words that a pipeline file may use here."""
-        topics = {
-            name.strip(): "a topic of one's own" for name in self.settings.topics.split(",") if name.strip()
-        }
         templates = {}
         if self.settings.templates:
             templates = {
                 name: STANDARD.templates.get(name, "a letter of one's own")
                 for name in self.letters.templates()
             }
-        return STANDARD.extended(templates=templates, topics=topics)
+        return vocabulary_of(self.settings, templates)
 
     # --- mail, documents, the outside ---
 
