@@ -155,7 +155,12 @@ class OnAws:
         return [status for _, status in sorted(self._executions_of(order).values())]
 
     def stop_execution_of(self, order: str) -> None:
-        """As somebody might do by hand."""
+        """As somebody might do by hand, once it waits for somebody to decide."""
+        waits = sa.text("SELECT token IS NOT NULL FROM executions WHERE order_id = :order")
+        for _ in self.moments():
+            with self._engine.connect() as connection:
+                if connection.execute(waits, {"order": order}).scalar():
+                    break
         for arn, (_, status) in self._executions_of(order).items():
             if status == "RUNNING":
                 self._states.stop_execution(executionArn=arn)
