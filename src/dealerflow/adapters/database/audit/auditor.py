@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections import Counter
 from collections.abc import Callable, Iterator
 from typing import Any
@@ -30,6 +31,8 @@ from dealerflow.application.ports import SpoolReader
 from dealerflow.application.work import Pipelines
 from dealerflow.domain.errors import Outage
 from dealerflow.domain.messages import AnyMessage, PlaceOrder, StartExecution
+
+log = logging.getLogger(__name__)
 
 _SPOOL_BATCH = 1_000
 _MOST_ASKED = 500  # executions in one audit, a call each; the next one asks on
@@ -92,7 +95,8 @@ class SqlAuditor:
             return "sound"
         try:
             return judge_ended(one, self._machines.ended(one.execution.arn), now)
-        except Outage:  # then nobody can have told it the decision either
+        except Outage as outage:  # then nobody can have told it the decision either
+            log.warning("whether the execution of %s runs cannot be asked: %s", one.order, outage)
             return "pending"
 
     def _repaired(self, finding: Finding, repair: Repair | None) -> Finding:
