@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import socket
 import subprocess
+import tempfile
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -27,8 +29,10 @@ class MiniStack:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.url = f"http://127.0.0.1:{port}"
+        self._unpacked = tempfile.mkdtemp(prefix="dealerflow-ministack-")  # functions: about 1 GB
         environment = {
             "PATH": os.environ["PATH"],
+            "TMPDIR": self._unpacked,
             "BIND_HOST": "127.0.0.1",
             "GATEWAY_PORT": str(port),
             **QUIET,
@@ -54,6 +58,7 @@ class MiniStack:
         """End it and what it started."""
         os.killpg(self._process.pid, signal.SIGKILL)
         self._process.wait()
+        shutil.rmtree(self._unpacked, ignore_errors=True)  # killed, it cannot do so itself
 
     def _wait_until_ready(self) -> None:
         deadline = time.monotonic() + START_TIMEOUT_SECONDS
