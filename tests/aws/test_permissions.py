@@ -99,6 +99,7 @@ def cars(site: Site) -> Site:
     return site
 
 
+@pytest.mark.rights
 @pytest.mark.parametrize("row", [pytest.param(row, id=row.id) for row in SHOWN])
 def test_without_this_right_its_story_breaks(cars: Site, roles: Roles, row: Row) -> None:
     says = row.says or f"/{STACK}-{row.function} is not authorized to perform: {row.action}"
