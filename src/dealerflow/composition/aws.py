@@ -33,7 +33,7 @@ from dealerflow.application.orders import place_order_once
 from dealerflow.application.payments import TakePayments
 from dealerflow.application.ports import Clock, Ids
 from dealerflow.composition.lazily import on_demand
-from dealerflow.composition.pipeline_file import pipeline_of, vocabulary_of
+from dealerflow.composition.pipeline_file import own_templates, pipeline_of, vocabulary_of
 from dealerflow.composition.settings import Settings, WrongSetting, settings_of
 from dealerflow.domain import messages as m
 from dealerflow.domain.messages import Envelope
@@ -56,7 +56,8 @@ TOLD_AGAIN_MS = (
 )  # a decision whose move is not made by then is told to its state machine once more
 OWN_FUNCTION_SECONDS = 50  # less than the function may run that waits for it
 CONNECTIONS = 2  # of one function, which works one call at a time
-_NO_DATA = Path("/tmp")  # noqa: S108 - all that a function may write to; nothing of ours is kept there
+OWN = "own"
+"""The folder in a bundle where the build puts what an installation brings: its settings, pipeline file and letters."""
 
 
 class AwsSystem:
@@ -190,12 +191,12 @@ class AwsSystem:
 
     @cached_property
     def pipeline(self) -> Pipeline:
-        """The pipeline that new orders follow: a file in the bundle. Raises PipelineError, WrongSetting."""
-        return pipeline_of(self.settings, Path(os.environ.get("LAMBDA_TASK_ROOT", ".")), self.vocabulary)
+        """The pipeline that new orders follow. Raises PipelineError, WrongSetting."""
+        return pipeline_of(self.settings)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
-        return vocabulary_of(self.settings, {})
+        return vocabulary_of(self.settings)
 
     @cached_property
     def links(self) -> Links:
@@ -205,7 +206,7 @@ class AwsSystem:
     def letters(self) -> LetterWriter:
         from dealerflow.adapters.documents.letters import TemplateLetters
 
-        return TemplateLetters(None)
+        return TemplateLetters(own_templates(self.settings))
 
     @cached_property
     def printer(self) -> DocumentPrinter:
@@ -322,7 +323,7 @@ def random() -> float:
 
 def of_environment(environment: Mapping[str, str] = os.environ) -> AwsSystem:
     """The installation that this function belongs to. Raises WrongSetting."""
-    settings = settings_of(_NO_DATA, environment)
+    settings = settings_of(Path(environment.get("LAMBDA_TASK_ROOT", ".")) / OWN, environment)
     region = environment.get("AWS_REGION") or environment.get("AWS_DEFAULT_REGION") or "us-east-1"
     partition = environment.get("DEALERFLOW_PARTITION", "aws")
     return AwsSystem(settings, Clients(region), region=region, partition=partition)

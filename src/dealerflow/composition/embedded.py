@@ -31,12 +31,12 @@ from dealerflow.application.ports import Clock, Ids, QueueFigures
 from dealerflow.application.reference import standard_data
 from dealerflow.application.tracing import UNTRACED, Tracing
 from dealerflow.composition.lazily import on_demand
-from dealerflow.composition.pipeline_file import pipeline_of, vocabulary_of
-from dealerflow.composition.settings import Settings, WrongSetting, secret_of
+from dealerflow.composition.pipeline_file import own_templates, pipeline_of, vocabulary_of
+from dealerflow.composition.settings import Settings, secret_of
 from dealerflow.domain.messages import PlaceOrder
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.pipeline.loader import load
-from dealerflow.pipeline.vocabulary import STANDARD, Vocabulary
+from dealerflow.pipeline.vocabulary import Vocabulary
 
 # Adapters that only one kind of process needs are imported where they are made: each costs memory and
 # start-up time. ruff: noqa: PLC0415
@@ -116,18 +116,12 @@ class System:
     @cached_property
     def pipeline(self) -> Pipeline:
         """The pipeline that new orders follow. Raises PipelineError, WrongSetting."""
-        return pipeline_of(self.settings, self.settings.data, self.vocabulary)
+        return pipeline_of(self.settings)
 
     @cached_property
     def vocabulary(self) -> Vocabulary:
         """The words that a pipeline file may use here."""
-        templates = {}
-        if self.settings.templates:
-            templates = {
-                name: STANDARD.templates.get(name, "a letter of one's own")
-                for name in self.letters.templates()
-            }
-        return vocabulary_of(self.settings, templates)
+        return vocabulary_of(self.settings)
 
     # --- mail, documents, the outside ---
 
@@ -135,10 +129,7 @@ class System:
     def letters(self) -> LetterWriter:
         from dealerflow.adapters.documents.letters import TemplateLetters
 
-        own = self.settings.data / self.settings.templates if self.settings.templates else None
-        if own is not None and not own.is_dir():
-            raise WrongSetting(f"the templates' directory {own} does not exist")
-        return TemplateLetters(own)
+        return TemplateLetters(own_templates(self.settings))
 
     @cached_property
     def printer(self) -> DocumentPrinter:
