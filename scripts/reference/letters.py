@@ -41,8 +41,9 @@ FORM = """## What a template looks like
 {% endblock %}
 ```
 
-`p`, `table`, `rows`, `button`, `link` and `car_list` become text in one form and HTML in the other. `money`
-and `date` are filters. A name that is not in the list below is an error, so that a slip of the pen is found
+`p`, `table`, `rows`, `button`, `link` and `car_list` become text in one form and HTML in the other. `money`,
+`date` and `short` are filters: `{{ order_id | short }}` is the number that pages show of an order and that their
+search finds; `rows` writes it so too. A name that is not in the list below is an error, so that a slip of the pen is found
 before it is sent. `<name>.txt.j2` or `<name>.html.j2` go before `<name>.j2`, where one form needs words of
 its own."""
 

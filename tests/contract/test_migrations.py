@@ -14,6 +14,9 @@ from alembic.script import ScriptDirectory
 from dealerflow.adapters.database import schema, tables
 from dealerflow.adapters.database.engine import open_engine, transaction
 
+# SQLAlchemy cannot read back SQLite's indexes of expressions; their statements are compared.
+pytestmark = pytest.mark.filterwarnings("ignore:.*expression-based index")
+
 
 @pytest.fixture(params=["sqlite", "postgresql"])
 def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:

@@ -79,7 +79,7 @@ def test_a_car_goes_from_the_order_page_to_its_keys(dealerflow: Dealerflow) -> N
         ]
     )
     accepted = dealerflow.letter(order, "order_accepted")
-    assert accepted["Subject"] == f"Your order {order.id} is accepted"
+    assert accepted["Subject"] == f"Your order {order.id[-6:].upper()} is accepted"
     assert order.key in plain_text(accepted), "the link to pay is the customer's own"
     assert vin in plain_text(dealerflow.letter(order, "order_on_its_way"))
     assert "Iron Horse Haulage" in plain_text(dealerflow.letter(order, "order_on_its_way"))
@@ -127,12 +127,12 @@ def test_a_customer_who_reads_spanish_is_written_to_in_spanish(dealerflow: Deale
     order.is_paid()
 
     subjects = {mail["template"]: mail["subject"] for mail in dealerflow.mails(order)}
-    number = order.now["invoice"]["number"]
+    number, short = order.now["invoice"]["number"], order.id[-6:].upper()
     assert subjects == {
-        "new_order": f"New order {order.id} from Íñigo Peña",
-        "order_placed": f"Hemos recibido su pedido {order.id}",
-        "order_accepted": f"Su pedido {order.id} está aceptado",
-        "invoice": f"Su factura {number} (pedido {order.id})",
+        "new_order": f"New order {short} from Íñigo Peña",
+        "order_placed": f"Hemos recibido su pedido {short}",
+        "order_accepted": f"Su pedido {short} está aceptado",
+        "invoice": f"Su factura {number} (pedido {short})",
     }
     assert "Gracias por su pedido." in plain_text(dealerflow.letter(order, "order_placed"))
     invoice = customer.pdf(f"/orders/{order.id}/invoice")

@@ -188,6 +188,7 @@ def test_the_mail_log_shows_each_mail_with_its_address(anyone: Client) -> None:
     anyone.system.process()
     operator = anyone.as_("operator")
     items = operator.get(f"/api/v1/mail?order={taken['id']}").json()["items"]
+    assert operator.get(f"/api/v1/mail?order={taken['id'][-6:].upper()}").json()["items"] == items
     assert {(item["template"], item["to"], item["status"]) for item in items} == {
         ("order_placed", "ana@example.com", "sent"),
         ("new_order", "dealer@northside.example", "sent"),

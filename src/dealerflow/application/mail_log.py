@@ -24,6 +24,9 @@ class MailLog(Protocol):
     """Reads the mail log. Raises Outage when the database is away."""
 
     def page(self, *, order: str | None, limit: int, before: str | None) -> list[LoggedMail]:
-        """The newest first, from the one before the mail with id `before` on."""
+        """The newest first, from the one before the mail with id `before` on.
+
+        `order`: only those about the order of this id or short number.
+        """
 
     def one(self, mail_id: str) -> LoggedMail | None: ...

@@ -35,7 +35,9 @@ OfLine = Annotated[
     typer.Option(help="Only orders of this line; with `--state order_arrived`: what it can build."),
 ]
 OfModel = Annotated[str | None, typer.Option(help="Only orders of this model.")]
-Query = Annotated[str | None, typer.Option("--q", help="Finds an id, a VIN, a customer's name or address.")]
+Query = Annotated[
+    str | None, typer.Option("--q", help="Finds an id or short number, a VIN, a customer's name or address.")
+]
 
 
 @orders.command("list")

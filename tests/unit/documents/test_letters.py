@@ -166,6 +166,23 @@ def test_a_letter_can_be_written_from_an_order_id_alone(template: str, language:
 
 
 @every_letter
+def test_people_read_the_short_number_of_an_order_and_only_the_last_line_has_its_id(
+    template: str, language: str
+) -> None:
+    facts = full_facts(language)
+    letter = LETTERS.write(
+        template, msgspec.structs.replace(facts, tracking_url=None, board_url=None, payment_url=None)
+    )
+    *lines, last = letter.text.splitlines()
+
+    assert "ord_" not in letter.subject
+    assert "lod_" not in letter.subject
+    assert not [line for line in lines if "ord_" in line or "lod_" in line]
+    assert (facts.load if template == "delivery_note" else facts.order_id) in last
+    assert "1KFACT" in letter.text
+
+
+@every_letter
 def test_each_single_fact_may_be_missing(template: str, language: str) -> None:
     facts = full_facts(language)
     empty = minimal_facts(language)

@@ -132,6 +132,9 @@ def test_orders_are_found_by_what_people_know_of_them(everywhere: Client) -> Non
     dealer = anyone.as_("dealer@northside")
     for q in (
         order["id"],
+        order["id"].upper(),
+        order["id"][-6:].upper(),
+        f" #{order['id'][-6:]}",
         vin,
         vin.lower(),
         "ángela",
@@ -142,9 +145,10 @@ def test_orders_are_found_by_what_people_know_of_them(everywhere: Client) -> Non
         " Angela ",
     ):
         assert ids(dealer, f"q={quote(q)}") == [order["id"]], q
-    for q in ("ngela", "%", "_", "'", "angela x", "ord_", vin[:16]):
+    for q in ("ngela", "%", "_", "'", "angela x", "ord_", order["id"][-5:], vin[:16]):
         assert ids(dealer, f"q={quote(q)}") == [], q
     assert ids(dealer, "q=lopez&state=order_placed") == []
+    assert ids(anyone.as_("dealer@harbour"), f"q={order['id'][-6:]}") == []
     assert (
         ids(anyone.as_("production"), "q=angela.g@ex") == []
     )  # who may not see the address cannot search for it

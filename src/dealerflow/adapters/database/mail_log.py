@@ -8,7 +8,8 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.rows import from_row
-from dealerflow.adapters.database.tables import accounts, customers, dealerships, mails
+from dealerflow.adapters.database.search import is_called
+from dealerflow.adapters.database.tables import accounts, customers, dealerships, mails, orders
 from dealerflow.application.mail_log import LoggedMail
 
 _m = mails.c
@@ -42,11 +43,12 @@ class SqlMailLog:
 
     def page(self, *, order: str | None, limit: int, before: str | None) -> list[LoggedMail]:
         query: sa.Select[Any] = _newest_first.limit(limit)
-        if order is not None:
-            query = query.where(_m.order_id == order)
         if before is not None:
             query = query.where(_m.id < before)
         with transaction(self._engine, "read") as connection:
+            if order is not None:
+                ids = connection.execute(sa.select(orders.c.id).where(is_called(order))).scalars().all()
+                query = query.where(_m.order_id.in_(ids))
             return [from_row(LoggedMail, row) for row in connection.execute(query)]
 
     def one(self, mail_id: str) -> LoggedMail | None:

@@ -18,7 +18,7 @@ from dealerflow.domain.errors import DealerflowError
 if TYPE_CHECKING:
     from alembic.config import Config
 
-HEAD = "0002"  # the newest revision in migrations/versions; a test compares the two
+HEAD = "0003"  # the newest revision in migrations/versions; a test compares the two
 SCRIPTS = Path(__file__).parent / "migrations"
 _LOCK = 0x6465616C6572  # "dealer": PostgreSQL's advisory lock that only one migration at a time holds
 

@@ -1,4 +1,4 @@
-"""What a search for customers compares: folded texts, kept beside the originals and found by how they begin."""
+"""What a search for orders compares: how ids end, and folded texts, kept beside the originals and found by how they begin."""
 
 from __future__ import annotations
 
@@ -6,9 +6,15 @@ import unicodedata
 
 import sqlalchemy as sa
 
+from dealerflow.adapters.database.tables import orders
+from dealerflow.domain.ids import SHORT_DIGITS, end_of_id
 from dealerflow.domain.orders import Customer
 
 LAST_CODE_POINT = "\U0010ffff"
+# As in its index: a database uses the index of an expression only where the query says the same.
+_short_number: sa.ColumnElement[str] = sa.literal_column(
+    f"substr(orders.id, length(orders.id) - {SHORT_DIGITS - 1})", sa.Text
+)
 
 
 def folded(text: str) -> str:
@@ -34,3 +40,10 @@ def search_keys(customer: Customer) -> dict[str, str | None]:
 def begins_with(column: sa.ColumnElement[str], beginning: str) -> sa.ColumnElement[bool]:
     """A range, which every index can find; LIKE depends on the database's language."""
     return sa.and_(column >= beginning, column < beginning + LAST_CODE_POINT)
+
+
+def is_called(text: str) -> sa.ColumnElement[bool]:
+    """The orders that are called so: by the id, or by the short number that pages and letters show."""
+    whole = orders.c.id == text.strip().lower()
+    end = end_of_id(text)
+    return whole if end is None else sa.or_(whole, _short_number == end)

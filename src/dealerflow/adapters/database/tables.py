@@ -9,6 +9,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from dealerflow.domain.ids import SHORT_DIGITS
+
 metadata = sa.MetaData(
     naming_convention={
         "ix": "ix_%(column_0_label)s",
@@ -303,6 +305,8 @@ orders = sa.Table(
     sa.Index("ix_orders_line", "line", "placed_at", "id"),
     sa.Index("ix_orders_load", "load"),
     sa.Index("ix_orders_vehicle", "vehicle"),
+    # How ids end, see `search.is_called`.
+    sa.Index("ix_orders_short", sa.text(f"substr(id, length(id) - {SHORT_DIGITS - 1})")),
 )
 
 revisions = sa.Table(

@@ -17,6 +17,7 @@ import msgspec
 from dealerflow.adapters.documents.formats import FALLBACK_LANGUAGE, date_text, money_text
 from dealerflow.adapters.documents.words import words_of
 from dealerflow.application.letters import BrokenTemplate, Letter, LetterFacts, UnknownTemplate
+from dealerflow.domain.ids import short_number
 from dealerflow.domain.money import Money
 
 Form = Literal["txt", "html"]
@@ -24,6 +25,7 @@ Row = tuple[str, str]
 
 SHIPPED = Path(__file__).parent / "templates"
 PARTS = ("p", "table", "button", "link", "car_list")  # the macros of _parts.*.j2
+CALLED_SHORT = ("order_id", "load")  # in tables by the number that pages show
 FACT_NAMES = frozenset(field.name for field in msgspec.structs.fields(LetterFacts))
 
 
@@ -95,7 +97,7 @@ def _environment(folders: list[Path], form: Form) -> jinja2.Environment:
         lstrip_blocks=True,
         auto_reload=False,
     )
-    environment.filters |= {"money": _money, "date": _date}
+    environment.filters |= {"money": _money, "date": _date, "short": short_number}
     environment.globals["layout"] = f"_layout.{form}.j2"
     parts = environment.get_template(f"_parts.{form}.j2").module
     environment.globals |= {name: getattr(parts, name) for name in PARTS}
@@ -151,7 +153,7 @@ def _value(name: str, value: object, facts: LetterFacts, language: str) -> str:
         return ", ".join(str(item) for item in value)
     if name == "estimated_arrival" and isinstance(value, int):
         return date_text(value, facts.timezone, language)
-    return str(value)
+    return short_number(str(value)) if name in CALLED_SHORT else str(value)
 
 
 def _subject(template: jinja2.Template, context: dict[str, Any]) -> str:

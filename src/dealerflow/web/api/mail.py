@@ -36,7 +36,9 @@ class MailList(msgspec.Struct, frozen=True, kw_only=True):
 
 
 @get(
-    "/mail", answers={200: MailList}, query=(Query(name="order", text="only mails about this order"), *PAGING)
+    "/mail",
+    answers={200: MailList},
+    query=(Query(name="order", text="only mails about this order: its id or short number"), *PAGING),
 )
 def mail(request: HttpRequest) -> Response[bytes]:
     """The mails that were asked for, and whether they were sent."""

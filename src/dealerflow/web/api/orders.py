@@ -42,7 +42,8 @@ FILTERS = (
     Query(name="model", text="a model's code"),
     Query(name="load", text="a load's id"),
     Query(
-        name="q", text="an order's id, a VIN, or how the customer's name, last name or e-mail address begins"
+        name="q",
+        text="an order's id or its last six digits, a VIN, or how the customer's name, last name or e-mail address begins",
     ),
     Query(name="sort", text=f"one of {', '.join(SORTS)}"),
 )

@@ -10,6 +10,7 @@ import msgspec
 from babel.dates import format_date, format_timedelta
 
 from dealerflow.application.views import OrderView, PaymentView
+from dealerflow.domain.ids import short_number
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, move_forms
@@ -19,7 +20,6 @@ from dealerflow.web.pages.progress import usual_way
 from dealerflow.web.pages.texts import Texts
 
 Tone = Literal["wait", "go", "good", "bad", "plain"]
-LETTERS_OF_AN_ID = 6
 MINUTE_S = 60
 
 
@@ -76,7 +76,7 @@ class Cards:
         return OrderCard(
             id=order.id,
             key=f"{order.id}{self._mark}",
-            short=short_id(order.id),
+            short=short_number(order.id),
             url=f"/board/{order.id}",
             state=order.state,
             state_title=order.state_title,
@@ -134,11 +134,6 @@ def tone_of_state(pipeline: Pipeline, name: str) -> Tone:
     return "go"
 
 
-def short_id(id_: str) -> str:
-    """The end of an id, which tells orders of one day apart."""
-    return id_[-LETTERS_OF_AN_ID:].upper()
-
-
 def still_arrives(pipeline: Pipeline, name: str) -> bool:
     """Whether a car in this state is yet to be received by its dealership."""
     seen, waiting = {name}, [name]
@@ -192,7 +187,7 @@ def badges(order: OrderView, t: Texts, f: Formats) -> tuple[Badge, ...]:
     if order.failures:
         found.append(Badge(tone="bad", text=t.count("staff.failed", order.failures)))
     if order.load:
-        found.append(Badge(tone="plain", text=t("staff.on_load", load=short_id(order.load))))
+        found.append(Badge(tone="plain", text=t("staff.on_load", load=short_number(order.load))))
     return tuple(badge for badge in found if badge is not None)
 
 

@@ -10,9 +10,10 @@ from dealerflow.application.queries import OrderFilter, PageRequest
 from dealerflow.application.shipping import MAX_CARS, LoadForm, change_load, depart, make_load
 from dealerflow.application.views import DeliveryNoteView, LoadView
 from dealerflow.domain.errors import Conflict, DealerflowError, Fault, Invalid
+from dealerflow.domain.ids import short_number
 from dealerflow.domain.people import Caller
 from dealerflow.pipeline.definition import Pipeline
-from dealerflow.web.pages.cards import Cards, OrderCard, short_id
+from dealerflow.web.pages.cards import Cards, OrderCard
 from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
 from dealerflow.web.paging import cursor_of, paging, text
@@ -90,7 +91,7 @@ def make(visit: Visit) -> HtmlResponse:
             load = make_load(work, visit.caller(), form)
     except (Invalid, Conflict) as error:
         return _show_loads(visit, _again(visit, error), status=_status(error))
-    return visit.go(f"/loads/{load.id}", say="load_made", load=short_id(load.id))
+    return visit.go(f"/loads/{load.id}", say="load_made", load=short_number(load.id))
 
 
 @get("/loads/{load_id:str}")
@@ -110,7 +111,7 @@ def change(visit: Visit, load_id: str) -> HtmlResponse:
             change_load(work, visit.caller(), load_id, form)
     except (Invalid, Conflict) as error:
         return _show_load(visit, load_id, form=_again(visit, error), status=_status(error))
-    return visit.go(f"/loads/{load_id}", say="load_changed", load=short_id(load_id))
+    return visit.go(f"/loads/{load_id}", say="load_changed", load=short_number(load_id))
 
 
 @get("/loads/{load_id:str}/departure")
@@ -130,7 +131,7 @@ def let_depart(visit: Visit, load_id: str) -> HtmlResponse:
     except Conflict as error:
         return _show_load(visit, load_id, refusal=error.detail, status=409)
     visit.system.ring()
-    return visit.go(f"/loads/{load_id}", say="load_departed", load=short_id(load_id))
+    return visit.go(f"/loads/{load_id}", say="load_departed", load=short_number(load_id))
 
 
 def _show_loads(visit: Visit, form: LoadFormView, status: int = 200) -> HtmlResponse:
@@ -173,7 +174,7 @@ def _page(visit: Visit, load_id: str) -> LoadPage:
     is_open = found.status == "open"
     return LoadPage(
         load=found,
-        short=short_id(found.id),
+        short=short_number(found.id),
         blocked=sum(1 for car in found.cars if car.blocked),
         dealerships=_names(visit, (car.dealership for car in found.cars)),
         lines=_waiting(visit)[0] if is_open else (),

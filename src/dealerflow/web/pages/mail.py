@@ -16,7 +16,7 @@ from litestar import Response
 from dealerflow.application.letters import OutgoingMail
 from dealerflow.application.mail_log import LoggedMail
 from dealerflow.domain.errors import NotFound
-from dealerflow.web.pages.cards import short_id
+from dealerflow.domain.ids import short_number
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get
 from dealerflow.web.paging import cursor_of, paging, text
 from dealerflow.web.security import CONTENT_SECURITY_POLICY
@@ -61,7 +61,7 @@ def mails(visit: Visit) -> HtmlResponse:
         more = {"cursor": cursor_of(shown[-1].id, order="mail"), **({"order": order} if order else {})}
     view = MailsView(
         mails=tuple(
-            MailRow(mail=one, order_short=short_id(one.order) if one.order else None) for one in shown
+            MailRow(mail=one, order_short=short_number(one.order) if one.order else None) for one in shown
         ),
         order=order or "",
         next_url=f"/mail?{urlencode(more)}" if more else None,

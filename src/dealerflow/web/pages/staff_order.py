@@ -18,11 +18,12 @@ from dealerflow.application.tracking import renew_link, works_for
 from dealerflow.application.views import DocumentItem, OrderView
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import Conflict, Invalid, NotFound
+from dealerflow.domain.ids import short_number
 from dealerflow.domain.orders import Order
 from dealerflow.domain.people import Caller
 from dealerflow.domain.quality import titles
 from dealerflow.pipeline.definition import CUSTOMER, Outcome, text_in
-from dealerflow.web.pages.cards import Badge, Cards, OrderCard, page_moves, short_id
+from dealerflow.web.pages.cards import Badge, Cards, OrderCard, page_moves
 from dealerflow.web.pages.core_words import faults_in_words, in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, detail_fields, details_of
 from dealerflow.web.pages.fields import Errors, errors_by_field
@@ -116,7 +117,7 @@ def decide_here(visit: Visit, order_id: str) -> HtmlResponse:
         return show_order_page(visit, order_id, status=409, refusal=refusal)
     visit.system.ring()
     title = text_in(asked.title, visit.language) if asked else name
-    return visit.go(_back(visit, order_id), say="staff_decided", outcome=title, order=short_id(order_id))
+    return visit.go(_back(visit, order_id), say="staff_decided", outcome=title, order=short_number(order_id))
 
 
 @post("/board/{order_id:str}/payments")
@@ -180,7 +181,7 @@ def put_here(visit: Visit, order_id: str) -> HtmlResponse:
     except Conflict as error:
         return show_order_page(visit, order_id, status=409, refusal=_refused(visit, error))
     visit.system.ring()
-    return visit.go(f"/board/{order_id}", say="staff_put", order=short_id(order_id))
+    return visit.go(f"/board/{order_id}", say="staff_put", order=short_number(order_id))
 
 
 @get("/board/{order_id:str}/documents/{document_id:str}")

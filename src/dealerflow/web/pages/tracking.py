@@ -17,12 +17,13 @@ from dealerflow.application.queries import PageRequest
 from dealerflow.application.tracking import works_for
 from dealerflow.application.views import DocumentItem, HistoryItem, OrderView, PaymentItem
 from dealerflow.domain.errors import Conflict, Forbidden, Invalid, NotFound, Outage
+from dealerflow.domain.ids import short_number
 from dealerflow.domain.money import Money
 from dealerflow.domain.orders import RECEIVED
 from dealerflow.domain.people import Caller
 from dealerflow.web.api.orders import see_order
 from dealerflow.web.auth import KEY
-from dealerflow.web.pages.cards import Tone, short_id, still_arrives, tone_of_state
+from dealerflow.web.pages.cards import Tone, still_arrives, tone_of_state
 from dealerflow.web.pages.configurator import NO_SWATCH
 from dealerflow.web.pages.core_words import faults_in_words
 from dealerflow.web.pages.decisions import MoveForm, Typed, detail_fields, details_of, move_forms
@@ -203,7 +204,7 @@ def _page(visit: Visit, order: OrderView, said: str | None) -> TrackingPage:
     due = order.payment.due
     return TrackingPage(
         order=order,
-        short=short_id(order.id),
+        short=short_number(order.id),
         tone="wait" if received else tone_of_state(pipeline, order.state),
         progress=progress_of(
             pipeline, None if received else order.state, history, language, t("track.received")
@@ -303,7 +304,7 @@ def _ask(visit: Visit, order_id: str, outcome: str, typed: Typed | None = None) 
     if form is None or form.blocked:
         return _show(visit, order_id, said=visit.texts("track.too_late"), status=409)
     view = DecidePage(
-        short=short_id(order_id),
+        short=short_number(order_id),
         car=f"{order.vehicle.labels.model} {order.vehicle.labels.trim}" if order.vehicle else "",
         form=form,
         url=_address(visit, order_id, f"/decisions/{outcome}"),

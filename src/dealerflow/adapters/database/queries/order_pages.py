@@ -15,7 +15,7 @@ import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.queries.reading import behind
-from dealerflow.adapters.database.search import begins_with, folded
+from dealerflow.adapters.database.search import begins_with, folded, is_called
 from dealerflow.application.queries import PageRequest
 
 MOST_FOUND = 1_000  # orders that a search looks at; who finds more is asked to say more
@@ -160,13 +160,15 @@ def states_in_use(connection: sa.Connection) -> list[str]:
 def search(
     connection: sa.Connection, q: str, dealerships: Collection[str] | None, *, emails: bool
 ) -> tuple[str, ...]:
-    """Ids of orders that `q` finds: an id, a VIN (of a scrapped car too), or how a customer's name or last names begin.
+    """Ids of orders that `q` finds: an id or short number, a VIN (of a scrapped car too), or how a customer's name begins.
 
-    With `emails` (who may see them) also how the e-mail address begins. At most `MOST_FOUND` for each of these.
+    Or last names; with `emails` (who may see them) also how the e-mail address begins. At most `MOST_FOUND` for each of these.
     """
     beginning = folded(q)
-    found = [sa.select(_o.id).where(_o.id == q.strip())]
-    found.append(sa.select(_o.id).join(t.vehicles, _v.order_id == _o.id).where(_v.vin == q.strip().upper()))
+    found = [
+        sa.select(_o.id).where(is_called(q)),
+        sa.select(_o.id).join(t.vehicles, _v.order_id == _o.id).where(_v.vin == q.strip().upper()),
+    ]
     if beginning:
         columns = [_c.name_key, _c.surname_key, _c.last_name_key, *([_c.email_key] if emails else [])]
         found += [
@@ -174,7 +176,8 @@ def search(
             for c in columns
         ]
     if dealerships is not None:
-        found = [select.where(_o.dealership.in_(sorted(dealerships))) for select in found]
+        # Only compared: its index holds far more orders than what is searched for.
+        found = [select.where(_o.dealership.concat("").in_(sorted(dealerships))) for select in found]
     parts = [select.limit(MOST_FOUND).subquery() for select in found]
     every = sa.union(*(sa.select(part.c.id) for part in parts))
     return tuple(connection.execute(every).scalars())
