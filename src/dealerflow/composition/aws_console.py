@@ -33,6 +33,7 @@ def reached(data: Path, environment: Mapping[str, str], stack: str) -> AwsSystem
     system = AwsSystem(settings, clients, region=region, partition=arn.split(":")[1])
     try:
         _check_versions(system)
+        _check_pipeline(system, theirs.get("DEALERFLOW_STATE_MACHINE"))
     except BaseException:
         system.close()
         raise
@@ -89,15 +90,24 @@ def _check_database(settings: Settings) -> None:
 
 
 def _check_versions(system: AwsSystem) -> None:
-    """A command that knows other tables, or another pipeline, than the functions would do harm."""
+    """A command that knows other tables than the functions would do harm."""
     revision = schema.revision(system.engine)
     if revision != schema.HEAD:
         raise OtherVersion(
             f"the database of {system.settings.stack} is at revision {revision or 'none'}, this program needs {schema.HEAD}: "
             "use the version of Dealerflow that is deployed, or deploy this one and call its function prepare"
         )
-    if system.pipeline.id not in system.pipelines.stored():
+
+
+def _check_pipeline(system: AwsSystem, state_machine: str | None) -> None:
+    """So would one that follows another pipeline: it would move orders to it. `state_machine` is that of new orders there."""
+    stack, here = system.settings.stack, system.pipeline.id
+    there = (state_machine or here).removeprefix(f"{stack}-")
+    if there != here:
         raise OtherVersion(
-            f"{system.settings.stack} does not know the pipeline {system.pipeline.id}: use the version of Dealerflow, "
-            "and the pipeline file, that are deployed"
+            f"new orders of {stack} follow the pipeline {there}, and this program has {here}: use the version of "
+            "Dealerflow that is deployed, and name the folder that it was built with in DEALERFLOW_DATA, or its pipeline file in "
+            "DEALERFLOW_PIPELINE"
         )
+    if here not in system.pipelines.stored():
+        raise OtherVersion(f"{stack} does not know the pipeline {here} yet: call its function prepare")

@@ -100,11 +100,12 @@ class Prepare(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=T
 
 
 class Prepared(msgspec.Struct, frozen=True, kw_only=True):
-    """What it did. `password` is told once, here; whoever logs in with it changes it."""
+    """What it did. `pipeline`: the version that new orders follow. `password` is told once, here; whoever logs in changes it."""
 
     revision: str
     migrated: bool
     begun: bool
+    pipeline: str
     admin: str | None = None
     password: str | None = None
 
@@ -126,6 +127,7 @@ def prepare(system: AwsSystem, asked: Prepare) -> Prepared:
         revision=schema.HEAD,
         migrated=migrated,
         begun=begun,
+        pipeline=system.pipeline.id,
         admin=asked.admin if password else None,
         password=password,
     )
