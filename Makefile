@@ -17,7 +17,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install run test rights test-aws check format docs kills bench build lock clean
+.PHONY: help install console run test rights test-aws check format docs kills bench build lock clean
 
 help: ## Show this list
 	@echo "Dealerflow: make TARGET"
@@ -26,6 +26,9 @@ help: ## Show this list
 
 install: ## Make .venv with the program in it (.venv/bin/dealerflow)
 	@scripts/install
+
+console: ## Make .venv with what the command line needs to steer an installation on AWS
+	@scripts/install console
 
 run: install ## Start Dealerflow with demo data (HOST=, PORT= and DATA= change where)
 	@exec $(BIN)/dealerflow serve --demo --host "$(HOST)" --port "$(PORT)" --data "$(DATA)"

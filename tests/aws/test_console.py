@@ -261,7 +261,7 @@ def test_without_boto3_it_says_what_to_install(tmp_path: Path) -> None:
         check=False,
     )
     assert done.returncode == 2
-    assert "pip install 'dealerflow[aws]'" in done.stderr
+    assert "make console" in done.stderr
     assert "Traceback" not in done.stderr
 
 

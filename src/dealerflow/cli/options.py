@@ -70,7 +70,7 @@ def _on_aws(settings: Settings) -> Installation:
             raise
         raise WrongUsage(
             f"DEALERFLOW_STACK names an installation on AWS ({settings.stack}), and what speaks to AWS is not installed: "
-            "pip install 'dealerflow[aws]', or unset DEALERFLOW_STACK"
+            "make console (or pip install 'dealerflow[aws]'), or unset DEALERFLOW_STACK"
         ) from error
     return reached(settings.data, os.environ, settings.stack)
 
