@@ -26,6 +26,7 @@ from tests.stories.on_aws import STACK, OnAws
 
 NOTHING = m.PublishEvent(event="evt_none")  # asks any function for nothing
 IMPOSSIBLE = m.IssueInvoice(payment="pay_none")  # fails in any function
+DUE: Json = {"state": "delayed", "available_at": 0, "owner": None, "lease": None, "lease_until": None}
 LOG_GROUP = f"/dealerflow/{STACK}/functions"
 
 
@@ -210,8 +211,7 @@ def forwards(queue: str, message: m.AnyMessage = NOTHING) -> Story:
     """A message for this queue was left behind, and this function forwards it."""
 
     def story(site: Site, function: str) -> None:
-        due: Json = {"state": "delayed", "available_at": 0, "owner": None, "lease": None, "lease_until": None}
-        with site.waiting(queue, message, **due):
+        with site.waiting(queue, message, **DUE):
             _forwards(site, function)
 
     return story
@@ -240,6 +240,12 @@ def finds_what_sqs_gave_up(site: Site, _function: str) -> None:
         site.put_into("invoices-dead", to_cloud_event(envelope).decode())
         over = site.envelope("invoices", NOTHING)
         site.put_into("invoices-dead", to_cloud_event(over).decode())  # no row: it was done
+        site.invoke("relay", {})
+    site.empties("invoices-dead")
+
+
+def finds_what_no_service_takes(site: Site, _function: str) -> None:
+    with site.waiting("invoices", NOTHING, body="{", **DUE):
         site.invoke("relay", {})
     site.empties("invoices-dead")
 

@@ -106,6 +106,7 @@ SHOWN = [
     Row("relay", "sns:Publish", "notifications", s.forwards("notifications")),
     Row("relay", "sns:Publish", "quality-alerts", s.forwards_an_alert),
     Row("relay", "events:PutEvents", ANYTHING, s.forwards_an_event),
+    Row("relay", "sqs:SendMessage", r"(?!schedules).+-dead", s.finds_what_no_service_takes),
     Row("relay", "sqs:GetQueueAttributes", DEAD, s.finds_what_sqs_gave_up),
     Row("relay", "sqs:ReceiveMessage", DEAD, s.finds_what_sqs_gave_up),
     Row("relay", "sqs:DeleteMessage", DEAD, s.finds_what_sqs_gave_up),

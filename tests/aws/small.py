@@ -146,6 +146,7 @@ class SmallAws:
     refuses: Callable[[str], bool] = lambda _body: (
         False
     )  # which messages SQS will not take, though it takes others
+    chokes_on: Callable[[str], bool] = lambda _body: False  # at these messages SQS refuses the whole call
     switched_off: set[str] = field(default_factory=set)  # queues that no function reads now
     groups: list[tuple[str, str]] = field(default_factory=list)  # of all that was sent, with its body
     gate: Gate = field(default_factory=Gate)

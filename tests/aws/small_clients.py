@@ -59,6 +59,12 @@ def _check_size(operation: str, *bodies: str) -> None:
         raise _refused("AWS.SimpleQueueService.BatchRequestTooLong", operation)
 
 
+def _check_characters(operation: str, *bodies: str) -> None:
+    # https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+    if any(sign in body for body in bodies for sign in "\x00\ufffe\uffff"):
+        raise _refused("InvalidMessageContents", operation)
+
+
 class _Sqs:
     def __init__(self, aws: SmallAws) -> None:
         self._aws = aws
@@ -73,7 +79,9 @@ class _Sqs:
         MessageAttributes: Json | None = None,
     ) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
-            _check_size("SendMessage", MessageBody)
+            attributes = [(MessageAttributes or {}).get("error", {}).get("StringValue", "")]
+            _check_size("SendMessage", MessageBody, *attributes)
+            _check_characters("SendMessage", MessageBody, *attributes)
             if not QueueUrl.endswith("-dead"):
                 self._aws.groups.append((MessageGroupId, MessageBody))
             self._aws.put(QueueUrl, MessageBody, MessageGroupId, MessageAttributes)
@@ -82,6 +90,9 @@ class _Sqs:
     def send_message_batch(self, *, QueueUrl: str, Entries: list[Json]) -> Json:
         with self._aws.gate.around(f"sqs send {QueueUrl.rsplit('/', 1)[1]}"):
             _check_size("SendMessageBatch", *(entry["MessageBody"] for entry in Entries))
+            _check_characters("SendMessageBatch", *(entry["MessageBody"] for entry in Entries))
+            if any(self._aws.chokes_on(entry["MessageBody"]) for entry in Entries):
+                raise _refused("InvalidMessageContents", "SendMessageBatch")
             refused = [entry for entry in Entries if self._aws.refuses(entry["MessageBody"])]
             for entry in Entries:
                 if entry not in refused:

@@ -13,6 +13,7 @@ from dealerflow.adapters.aws.dead_letters import STALE_MS, Copy, DeadLetterQueue
 from dealerflow.adapters.aws.in_flight import SqsInFlight
 from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.aws.queues import AwsQueues
+from dealerflow.adapters.aws.relay import Destinations, Relay
 from dealerflow.adapters.clock import SystemClock
 from dealerflow.adapters.database import outbox
 from dealerflow.adapters.database.engine import open_engine, transaction
@@ -77,8 +78,11 @@ def test_what_becomes_of_a_copy(found: Copy, stands: Standing, is_over: bool, ex
 class Clock:
     """Stands still."""
 
+    def __init__(self, at: int = NOW) -> None:
+        self._at = at
+
     def now(self) -> int:
-        return NOW
+        return self._at
 
 
 class Shop:
@@ -222,13 +226,20 @@ def test_a_discard_takes_away_the_copy(shop: Shop) -> None:
 
 def test_what_cannot_be_read_is_not_forwarded_and_holds_up_nobody_else(shop: Shop) -> None:
     for id_ in ("msg_1", "msg_2"):
-        shop.forwarded(MAIL.message, id_)
+        shop.forwarded(MAIL.message, id_, "invoices")
         shop.outbox.bury(id_, now=NOW, error="no")
     with transaction(shop.engine) as connection:
         newer = sa.update(messages).where(messages.c.id == "msg_1").values(body='{"type": "SendParcel"}')
         connection.execute(newer)
-    assert shop.console.redrive("notifications", None, now=NOW) == 2
-    assert [one.id for one in shop.outbox.due(9, now=NOW)] == ["msg_2"]
-    [letter] = shop.console.dead_letters("notifications", limit=9)
-    assert (letter.id, letter.died_at) == ("msg_1", NOW)
+    assert shop.console.redrive("invoices", None, now=NOW) == 2
+    services = shop.clients
+    ways = Destinations(sqs=services.sqs, sns=services.sns, bus=services.events, names=NAMES)
+    assert Relay(shop.outbox, ways, Clock()).forward(shop.outbox.due(9, now=NOW)) == 1
+    assert shop.lying("invoices") == 0, "it is left to the relay on the schedule"
+
+    later = NOW + outbox.RELAY_LEASE_MS
+    assert Relay(shop.outbox, ways, Clock(later), shop.dead).step() == 1
+    [letter] = shop.console.dead_letters("invoices", limit=9)
+    assert (letter.id, letter.died_at) == ("msg_1", later)
     assert "cannot be read" in letter.error
+    assert [copy.id for batch in shop.looked("invoices") for copy in batch] == ["msg_1"]

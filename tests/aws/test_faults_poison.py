@@ -181,6 +181,8 @@ def test_a_row_that_cannot_be_read_holds_up_no_other(small: InSmall) -> None:
     good.is_paid()
     [letter] = dead_letters(dealerflow, "payments")
     assert letter["order"] == bad.id
+    [note] = in_dead_queue(small, "payments")
+    assert letter["id"] in note.body
 
     with small.system.engine.begin() as connection:
         connection.execute(sa.update(t.messages).where(t.messages.c.id == letter["id"]).values(body=body))

@@ -11,7 +11,7 @@ import sqlalchemy as sa
 from dealerflow.adapters.database import tables as t
 from tests.aws.in_small import InSmall
 from tests.aws.lives import dead
-from tests.aws.poison import dead_letters, in_queue
+from tests.aws.poison import dead_letters, discards, in_dead_queue, in_queue, redrives
 from tests.aws.small import WEB
 from tests.aws.small_clients import MOST_BYTES
 from tests.aws.small_installations import NewSmall
@@ -94,14 +94,95 @@ def test_a_message_that_no_service_takes_is_dead_and_holds_up_no_other(small: In
     [letter] = dead_letters(dealerflow, "decisions")
     assert (letter["order"], "AWS takes" in letter["error"]) == (bad.id, True), letter["error"]
     assert bad.state == "order_placed"
+    [note] = in_dead_queue(small, "decisions")
+    assert letter["id"] in note.body, "its alarm goes off, and the note names it"
+
+    small.lets_time_pass(60 * 60)
+    assert redrives(dealerflow, "decisions") == 1
+    small.lets_time_pass(2 * 60)
+    assert len(dead_letters(dealerflow, "decisions")) == 1, "it is as long as before"
+    assert len(in_dead_queue(small, "decisions")) == 1
+    with small.system.engine.begin() as connection:
+        connection.execute(sa.update(t.messages).where(its).values(body=body))
+    assert redrives(dealerflow, "decisions") == 1
+    bad.reaches("order_arrived")
+    assert (dead_letters(dealerflow, "decisions"), dead(small), dealerflow.audit()) == ([], [], [])
+
+
+def test_an_event_that_the_bus_does_not_take_is_dead_where_an_alarm_sees_it(small: InSmall) -> None:
+    dealerflow, [order] = placed(small, "northside")
+    small.system.store.declare(["bus"])  # as each deployment does
+    small.gate.away.add("events")
+    dealerflow.dealer("northside").decides(order, "accept")
+    small.work()
+    with small.system.engine.begin() as connection:
+        on_the_bus = sa.select(t.messages.c.id).where(t.messages.c.queue == "bus").limit(1)
+        its = t.messages.c.id == connection.execute(on_the_bus).scalar_one()
+        [body] = connection.execute(sa.select(t.messages.c.body).where(its)).scalars()
+        event = {**json.loads(body)["event"], "details": {"note": "x" * MOST_BYTES}}
+        long = json.dumps({**json.loads(body), "event": event})
+        connection.execute(sa.update(t.messages).where(its).values(body=long))
+    small.gate.away.clear()
+    small.lets_time_pass(2 * 60)
+    [letter] = dead_letters(dealerflow, "bus")
+    assert len(in_dead_queue(small, "events")) == 1
+    assert discards(dealerflow, "bus", [letter["id"]]) == 1
+    assert dead(small) == []
+
+
+def test_a_message_that_makes_aws_refuse_the_whole_call_harms_no_other(small: InSmall) -> None:
+    dealerflow, orders = placed(small, *["northside"] * 4)
+    small.aws.chokes_on = lambda body: "MoveOrder" in body and orders[1].id in body
+    small.gate.away.add("sqs")
+    for order in orders:
+        dealerflow.dealer("northside").decides(order, "accept")
+    small.gate.away.clear()
+    small.lets_time_pass(2 * 60)
+    for order in orders:
+        if order is not orders[1]:
+            order.reaches("order_arrived")
+    [letter] = dead_letters(dealerflow, "decisions")
+    assert (letter["order"], "InvalidMessageContents" in letter["error"]) == (orders[1].id, True)
+
+    small.aws.chokes_on = lambda _body: False
+    assert redrives(dealerflow, "decisions") == 1
+    orders[1].reaches("order_arrived")
+    assert (dead(small), dealerflow.audit()) == ([], [])
+
+
+def test_every_character_that_an_order_may_hold_passes_sqs(small: InSmall) -> None:
+    dealerflow = People(small)
+    strange = "Ana \ufffe\uffff \U0001fffe ñ"
+    form = dealerflow.customer.form_for("northside")
+    form["customer"]["name"] = strange
+    taken = dealerflow.customer.asks("POST", "/orders", json=form)
+    assert taken.status_code == 202
+    small.lets_time_pass(60)
+    [order] = dealerflow.head.lists("/orders")
+    assert order["customer"]["name"] == strange
+
+
+def test_one_hanging_service_is_asked_once_and_not_for_each_of_its_queues(small: InSmall) -> None:
+    dealerflow, [order] = placed(small, "northside")
+    take(dealerflow, "order_arrived", order)
+    dealerflow.customer.pays(order)
+    small.gate.away.add("sqs")
+    small.work_once("payments")
+    asked = [what for what in small.gate.missed if what.startswith("sqs send")]
+    assert len(asked) == 1, "whoever waits for an answer waits for it but once"
+    small.gate.away.clear()
+    order.is_paid()
+    assert (dealerflow.audit(), dead(small)) == ([], [])
 
 
 @pytest.mark.parametrize("days", [12, 20])
 def test_what_waits_in_a_paused_queue_for_weeks_is_worked_once(days: int, small: InSmall) -> None:
     dealerflow, [order] = placed(small, "northside")
     take(dealerflow, "order_arrived", order)
-    dealerflow.operator.sends("/queues/payments/pause", expect=200)
+    small.unworked.add("payments")
     dealerflow.customer.pays(order)
+    dealerflow.operator.sends("/queues/payments/pause", expect=200)
+    small.unworked.clear()
     small.lives_through(days * DAY_S, minutes=6 * 60)
     assert order.now["payment"]["status"] == "received"
     assert len(in_queue(small, "payments")) == (days < SQS_KEEPS_DAYS)

@@ -77,6 +77,30 @@ def test_a_move_that_fails_at_every_try_is_dead_and_healed_by_a_redrive(state: s
     ends_well(small, dealerflow, other, *([order] if state == "order_arrived" else []))
 
 
+def test_a_decision_that_cannot_be_read_any_more_is_dead_like_any_other_when_its_move_fails(
+    small: InSmall,
+) -> None:
+    dealerflow, order = an_order(small)
+    execute(small, NO_ARRIVALS.format(state="order_arrived", order=order.id))
+    dealerflow.dealer("northside").decides(order, "accept")
+    small.work_once("decisions")
+    its = sa.and_(t.messages.c.queue == "decisions", t.messages.c.order_id == order.id)
+    with small.system.engine.begin() as connection:
+        [body] = connection.execute(sa.select(t.messages.c.body).where(its)).scalars()
+        connection.execute(sa.update(t.messages).where(its).values(body=body[:-3]))
+    small.lets_time_pass(3 * HOURS)
+    [letter] = dead_letters(dealerflow, "decisions")
+    assert (letter["order"], "no_arrivals" in letter["error"]) == (order.id, True), letter["error"]
+    assert len(in_dead_queue(small, "decisions")) == 1
+
+    execute(small, ARRIVALS_AGAIN)
+    with small.system.engine.begin() as connection:
+        connection.execute(sa.update(t.messages).where(its).values(body=body))
+    assert redrives(dealerflow, "decisions") == 1
+    order.reaches("order_arrived")
+    ends_well(small, dealerflow, order)
+
+
 def test_a_first_state_that_cannot_be_reported_for_hours_is_reported_in_the_end(small: InSmall) -> None:
     dealerflow = People(small)
     execute(small, "ALTER TABLE executions ADD CONSTRAINT none CHECK (entered IS NULL)")

@@ -38,14 +38,17 @@ class CommandEvent(msgspec.Struct, frozen=True, kw_only=True, omit_defaults=True
 
 
 _encode = msgspec.json.Encoder().encode
+# The two characters of Unicode that SQS refuses as they are. In JSON they can only stand within strings.
+# https://docs.aws.amazon.com/AWSSimpleQueueService/latest/APIReference/API_SendMessage.html
+_REFUSED = {"\ufffe".encode(): b"\\ufffe", "\uffff".encode(): b"\\uffff"}
 _read_event = msgspec.json.Decoder(CommandEvent).decode
 _read_message = msgspec.json.Decoder(AnyMessage).decode
 
 
 def to_cloud_event(envelope: Envelope) -> bytes:
-    """The message and its envelope as JSON."""
+    """The message and its envelope as JSON, of characters that SQS takes."""
     at = datetime.fromtimestamp(envelope.sent_at / 1000, UTC)
-    return _encode(
+    body = _encode(
         CommandEvent(
             specversion="1.0",
             id=envelope.id,
@@ -60,6 +63,9 @@ def to_cloud_event(envelope: Envelope) -> bytes:
             traceparent=envelope.trace,
         )
     )
+    for refused, escaped in _REFUSED.items():
+        body = body.replace(refused, escaped)
+    return body
 
 
 def from_cloud_event(body: bytes | str) -> Envelope:

@@ -44,7 +44,7 @@ from dealerflow.pipeline.vocabulary import Vocabulary
 # What only some functions need is imported where it is made: each bundle holds only what its function uses.
 
 if TYPE_CHECKING:
-    from dealerflow.adapters.aws.dead_letters import Undertaker
+    from dealerflow.adapters.aws.dead_letters import DeadLetterQueues, Undertaker
     from dealerflow.adapters.aws.queues import AwsQueues
     from dealerflow.application.access import PasswordHasher
     from dealerflow.application.audit import Auditor
@@ -54,7 +54,7 @@ if TYPE_CHECKING:
 TOLD_AGAIN_MS = (
     5 * 60 * 1000
 )  # a decision whose move is not made by then is told to its state machine once more
-OWN_FUNCTION_SECONDS = 50  # less than the function may run that waits for it
+PATIENT_SECONDS = 50  # less than the function may run that waits for the answer
 CONNECTIONS = 2  # of one function, which works one call at a time
 OWN = "own"
 """The folder in a bundle where the build puts what an installation brings: its settings, pipeline file and letters."""
@@ -92,8 +92,8 @@ class AwsSystem:
 
     @cached_property
     def patient_clients(self) -> Clients:
-        """For functions of one's own: what people write may take its time, and is not called twice for one answer."""
-        return Clients(self.names.region, answer_seconds=OWN_FUNCTION_SECONDS, tries=1)
+        """For what must not be asked twice because an answer is late: mail, and functions of one's own, which take their time."""
+        return Clients(self.names.region, answer_seconds=PATIENT_SECONDS, tries=1)
 
     # --- the database and what leaves it ---
 
@@ -124,14 +124,23 @@ class AwsSystem:
 
     @cached_property
     def relay(self) -> Relay:
+        """Forwards right after commits, and what an operator redrives."""
+        return Relay(self.outbox, self._destinations, self.clock)
+
+    @cached_property
+    def scheduled_relay(self) -> Relay:
+        """Forwards what was left behind, and buries what no service takes."""
+        return Relay(self.outbox, self._destinations, self.clock, self._dead_letter_queues)
+
+    @cached_property
+    def _destinations(self) -> Destinations:
         clients = self.clients
-        destinations = Destinations(
+        return Destinations(
             sqs=on_demand(lambda: clients.sqs),
             sns=on_demand(lambda: clients.sns),
             bus=on_demand(lambda: clients.events),
             names=self.names,
         )
-        return Relay(self.outbox, destinations, self.clock)
 
     @cached_property
     def store(self) -> AwsQueues:
@@ -150,10 +159,15 @@ class AwsSystem:
     @cached_property
     def undertaker(self) -> Undertaker:
         """Finds what SQS itself gave up."""
-        from dealerflow.adapters.aws.dead_letters import DeadLetterQueues, Undertaker
+        from dealerflow.adapters.aws.dead_letters import Undertaker
 
-        dead = DeadLetterQueues(on_demand(lambda: self.clients.sqs), self.names)
-        return Undertaker(self.engine, self.outbox, dead, self.clock)
+        return Undertaker(self.engine, self.outbox, self._dead_letter_queues, self.clock)
+
+    @cached_property
+    def _dead_letter_queues(self) -> DeadLetterQueues:
+        from dealerflow.adapters.aws.dead_letters import DeadLetterQueues
+
+        return DeadLetterQueues(on_demand(lambda: self.clients.sqs), self.names)
 
     @cached_property
     def auditor(self) -> Auditor:
@@ -216,7 +230,8 @@ class AwsSystem:
     def mailer(self) -> Mailer:
         from dealerflow.adapters.aws.mail import Ses
 
-        return Ses(self.clients.ses)
+        # Asked once: a mail whose answer is late would be sent twice, and SQS offers again what was not done.
+        return Ses(self.patient_clients.ses)
 
     @cached_property
     def hasher(self) -> PasswordHasher:

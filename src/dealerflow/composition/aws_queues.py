@@ -43,7 +43,7 @@ def receiver_of(system: AwsSystem, queue: str, *, lease_ms: int) -> Receiver:
         clock=system.clock,
         random=random,
         lease_ms=lease_ms,
-        shares=lambda one: system.names.physical(one) != one,
+        looks=lambda one: not system.names.is_switched(one),
     )
 
 

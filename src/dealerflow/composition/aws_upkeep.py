@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import secrets
+from collections.abc import Callable
 
 import msgspec
 
@@ -65,15 +66,18 @@ class RelayRun:
         self._system = system
         self._upkeep = upkeep_of(system)
 
-    def __call__(self) -> Relayed:
-        """Forward what is due, look into the dead letters, look after intake. An outage is no failure: the next run is near."""
+    def __call__(self, is_time_up: Callable[[], bool] = lambda: False) -> Relayed:
+        """Look after intake, forward what is due, look into the dead letters, as far as there is time.
+
+        An outage is no failure, nor is time that is up: the next run is near.
+        """
+        self._upkeep.step()
         try:
-            forwarded = self._system.relay.step()
-            self._system.undertaker.step()
+            forwarded = self._system.scheduled_relay.step(is_time_up)
+            self._system.undertaker.step(is_time_up)
         except Outage as outage:
             log.warning("nothing can be forwarded now: %s", outage)
             return Relayed(forwarded=0, trouble=str(outage))
-        self._upkeep.step()
         return Relayed(forwarded=forwarded, trouble=self._upkeep.database_trouble)
 
 

@@ -21,9 +21,10 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
     from types_boto3_stepfunctions import SFNClient
 
-# Somebody waits for most answers, and SQS offers again what was not done: better an outage soon than an answer late.
+# Somebody waits for most answers, and SQS offers again what was not done: better an outage soon than an answer late. A
+# service that hangs is given up within 15 to 20 seconds, less than the 29 that a page has.
 CONNECT_SECONDS = 2
-ANSWER_SECONDS = 10
+ANSWER_SECONDS = 4
 TRIES = 3
 
 

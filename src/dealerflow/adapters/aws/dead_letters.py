@@ -1,6 +1,7 @@
 """The dead-letter queues: where copies of dead messages lie, so that an alarm sees them. What is dead the database says.
 
 a handler failed too often ──> its row is dead, and the function puts a copy here
+no service takes it        ──> its row is dead, and the relay puts a note here, which has the message's id
 SQS or SNS gave it up      ──> it lies here and says no error; the undertaker marks its row dead
 redriven or discarded      ──> its copy is deleted
 """
@@ -8,23 +9,24 @@ redriven or discarded      ──> its copy is deleted
 from __future__ import annotations
 
 import logging
-from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Any, Literal
+from collections.abc import Callable, Iterator, Sequence
+from typing import TYPE_CHECKING, Any, Literal, cast
 
 import msgspec
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from dealerflow.adapters.aws.errors import aws_calls
-from dealerflow.adapters.aws.in_flight import ERROR_ATTRIBUTE
+from dealerflow.adapters.aws.in_flight import ERROR_ATTRIBUTE, put_aside
 from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.engine import transaction
 from dealerflow.adapters.database.outbox import Outbox, Standing, standing, was_discarded
-from dealerflow.application.message_events import from_cloud_event
+from dealerflow.application.message_events import from_cloud_event, to_cloud_event
 from dealerflow.application.ports import Clock
 from dealerflow.application.queues import ORDERS
 from dealerflow.domain.errors import Malformed
-from dealerflow.domain.messages import Envelope
+from dealerflow.domain.messages import AnyMessage, Envelope, Unreadable
 
 if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
@@ -41,6 +43,8 @@ GIVEN_UP = (
     "AWS gave it up: its function ended again and again before it could say why (see its log), what it needs was away for "
     "days, or its topic could not reach its queue"
 )
+
+_IN_ITS_ROW = cast("AnyMessage", Unreadable(body="it is in its row"))
 
 Fate = Literal["stays", "dies", "goes"]
 
@@ -65,6 +69,11 @@ class DeadLetterQueues:
     def __init__(self, sqs: SQSClient, names: Names) -> None:
         self._sqs = sqs
         self._names = names
+
+    def note(self, envelope: Envelope, error: str) -> None:
+        """Put a note of a message here that is dead and may be too long for SQS itself."""
+        url = self._names.dead_queue_url(self._names.dead_with(envelope.queue))
+        put_aside(self._sqs, url, to_cloud_event(replace(envelope, message=_IN_ITS_ROW)).decode(), error)
 
     def is_empty(self, physical: str) -> bool:
         """As SQS tells at once, which may be a moment behind."""
@@ -141,11 +150,18 @@ class Undertaker:
         self._dead = dead
         self._clock = clock
 
-    def step(self) -> int:
-        """Look into every dead-letter queue that is not empty; how many messages were found dead. Raises Outage."""
-        return sum(self._sort(physical) for physical in QUEUES if not self._dead.is_empty(physical))
+    def step(self, is_time_up: Callable[[], bool] = lambda: False) -> int:
+        """Look into every dead-letter queue that is not empty, as far as there is time; how many messages were found dead.
 
-    def _sort(self, physical: str) -> int:
+        Raises Outage.
+        """
+        return sum(
+            self._sort(physical, is_time_up)
+            for physical in QUEUES
+            if not is_time_up() and not self._dead.is_empty(physical)
+        )
+
+    def _sort(self, physical: str, is_time_up: Callable[[], bool]) -> int:
         found, stay = 0, list[Copy]()
         try:
             for batch in self._dead.look(physical):
@@ -158,6 +174,8 @@ class Undertaker:
                 self._dead.delete(
                     physical, [copy for copy, fate in zip(batch, fates, strict=True) if fate == "goes"]
                 )
+                if is_time_up():
+                    break
         finally:
             self._dead.give_back(physical, stay)
         return found

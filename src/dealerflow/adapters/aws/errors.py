@@ -19,13 +19,19 @@ from dealerflow.domain.errors import Outage
 # https://docs.aws.amazon.com/general/latest/gr/common-errors.html, and what single services call the same.
 BUSY = frozenset(
     {
+        "ExecutionLimitExceeded",  # of Step Functions: a million are open
         "KMS.ThrottlingException",
+        "KMSThrottling",
+        "KmsThrottled",
+        "KmsThrottlingException",
         "OverLimit",
         "ProvisionedThroughputExceededException",
         "RequestLimitExceeded",
         "RequestThrottled",
         "RequestThrottledException",
+        "ResourceConflictException",  # a Lambda that is being changed
         "SlowDown",
+        "SnapStartNotReadyException",
         "Throttled",
         "Throttling",
         "ThrottlingException",
@@ -47,16 +53,33 @@ NOT_SET_UP = frozenset(
         "InvalidSignatureException",
         "KMS.AccessDeniedException",
         "KMS.DisabledException",
+        "KMSAccessDenied",
+        "KMSDisabled",
+        "KMSInvalidState",
+        "KMSNotFound",
+        "KmsAccessDenied",
+        "KmsAccessDeniedException",
+        "KmsDisabled",
+        "KmsInvalidState",
+        "KmsInvalidStateException",
+        "KmsNotFound",
         "NoSuchBucket",
         "NotFound",
         "QueueDoesNotExist",
+        "RequestExpired",
+        "RequestTimeTooSkewed",
         "ResourceNotFoundException",
         "SignatureDoesNotMatch",
+        "StateMachineDeleting",
         "StateMachineDoesNotExist",
         "UnrecognizedClientException",
     }
 )
 _OF_THE_SERVER = 500
+
+
+class Unreachable(Outage):
+    """No answer at all: whoever asks the same service for something else now waits as long for nothing."""
 
 
 @contextmanager
@@ -71,7 +94,7 @@ def aws_calls(service: str) -> Iterator[None]:
     except ParamValidationError:
         raise  # our fault, whatever the service does
     except (HTTPClientError, NotConnected) as error:
-        raise Outage(f"{service} cannot be reached: {error}") from error
+        raise Unreachable(f"{service} cannot be reached: {error}") from error
     except NoCredentialsError as error:
         raise Outage(f"{service} cannot be used: there are no credentials") from error
     except BotoCoreError as error:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from dealerflow.adapters.aws.errors import aws_calls
 from dealerflow.adapters.aws.names import Names
@@ -12,8 +12,10 @@ if TYPE_CHECKING:
     from types_boto3_sqs import SQSClient
 
 LONGEST_VISIBILITY_S = 11 * 3600  # SQS: twelve hours after the message was received
-LONGEST_ATTRIBUTE = 1_000
+LONGEST_ERROR_BYTES = 1_000
+MOST_BYTES = 256 * 1024  # SQS: of a message with its attributes
 ERROR_ATTRIBUTE = "error"  # tells a copy that a function buried from what AWS gave up
+_TYPE = "String"
 
 
 class SqsInFlight:
@@ -33,10 +35,17 @@ class SqsInFlight:
             )
 
     def bury(self, body: str, error: str) -> None:
-        plain = "".join(c if c.isprintable() else " " for c in error)[:LONGEST_ATTRIBUTE] or "unknown"
-        with aws_calls("SQS"):
-            self._client.send_message(
-                QueueUrl=self._dead_url,
-                MessageBody=body,
-                MessageAttributes={ERROR_ATTRIBUTE: {"DataType": "String", "StringValue": plain}},
-            )
+        put_aside(self._client, self._dead_url, body, error)
+
+
+def put_aside(client: SQSClient, url: str, body: str, error: str) -> None:
+    """Put this into a dead-letter queue, with as much of the error as goes in beside it. Raises Outage."""
+    with aws_calls("SQS"):
+        client.send_message(QueueUrl=url, MessageBody=body, MessageAttributes=_attributes(body, error))
+
+
+def _attributes(body: str, error: str) -> dict[str, Any]:
+    room = MOST_BYTES - len(body.encode()) - len(ERROR_ATTRIBUTE) - len(_TYPE)
+    plain = "".join(c if c.isprintable() else " " for c in error).encode()
+    said = plain[: max(0, min(room, LONGEST_ERROR_BYTES))].decode(errors="ignore") or "?"[:room]
+    return {ERROR_ATTRIBUTE: {"DataType": _TYPE, "StringValue": said}} if said else {}

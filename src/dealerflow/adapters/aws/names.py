@@ -73,6 +73,22 @@ class Names(msgspec.Struct, frozen=True, kw_only=True):
         """The queue on AWS that carries this queue of the program. Those of the delivery lines, and any unknown, share one."""
         return queue if queue in QUEUES or queue in self.own_queues else _CATCH_ALL
 
+    def is_switched(self, queue: str) -> bool:
+        """Whether a pause of this queue switches off its function's reading.
+
+        Else the function looks at the pause itself, and puts what it is given into the database: queues that share one on AWS,
+        and `orders`, whose messages lie in SQS alone, which forgets them after 14 days.
+        """
+        return queue in QUEUES and queue != "orders"
+
+    def dead_with(self, queue: str) -> str:
+        """The queue on AWS in whose dead-letter queue a note of this queue's dead messages lies. The bus has none of its own,
+        nor have we one of somebody else's queue.
+        """
+        if queue == "bus":
+            return "events"
+        return _CATCH_ALL if queue in self.own_queues else self.physical(queue)
+
     def queue_name(self, physical: str) -> str:
         """`physical` is one of QUEUES."""
         return f"{self.stack}-{physical}"

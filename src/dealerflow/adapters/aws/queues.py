@@ -76,17 +76,18 @@ class AwsQueues(SqlQueues):
     # --- pause ---
 
     def pause(self, queue: str) -> None:
-        # The flag first: it is what people see and what the relay keeps to, and a second try does the rest.
+        # The flag first: it is what people see, and from then on nothing is forwarded. A second try does the rest.
         super().pause(queue)
         self._let_consume(queue, False)
 
     def resume(self, queue: str) -> None:
         super().resume(queue)
         self._let_consume(queue, True)
+        self._forward_now()
 
     def _let_consume(self, queue: str, enabled: bool) -> None:
-        """Switch the function's reading on or off. Where queues share one on AWS the function itself looks at the flag."""
-        if not self._is_ours(queue) or self._names.physical(queue) != queue:
+        """Switch the function's reading on or off, where that is how it is paused."""
+        if not self._names.is_switched(queue):
             return
         for mapping in self._mappings(queue):
             with aws_calls("Lambda"):
@@ -168,14 +169,12 @@ class AwsQueues(SqlQueues):
         try:
             self._forward()
         except Outage as outage:
-            log.warning("redriven, and forwarded by the schedule: %s", outage)
+            log.warning("it is left to the schedule to forward this: %s", outage)
 
     def _remove_copies(self, queue: str, ids: Collection[str]) -> None:
         """The rows are what counts, and they are done; copies that stay are cleared away by the undertaker."""
-        if not self._is_ours(queue):
-            return
         try:
-            self._dead.remove(self._names.physical(queue), set(ids))
+            self._dead.remove(self._names.dead_with(queue), set(ids))
         except Outage as outage:
             log.warning("copies stay in the dead-letter queue of %s for now: %s", queue, outage)
 

@@ -6,6 +6,7 @@ delivered ──> its row is there ──> the handler's work, and the row goes 
 the handler fails ──> counted in the row, offered again later ──> too often: the row is dead, a copy in the dead-letter queue
 an outage         ──> counted by nobody, offered again later and later (SQS gives up after 1,000 deliveries, some days)
 its queue is paused ──> it goes back to the outbox, which forwards it again once the queue is resumed
+    (where the pause does not switch off the reading of the queue: see `Names.is_switched`)
 """
 
 from __future__ import annotations
@@ -46,7 +47,7 @@ class Delivery(msgspec.Struct, frozen=True, kw_only=True):
 
 
 class _Paused(Outage):
-    """An operator paused the queue of this message, which shares its queue on AWS with others."""
+    """An operator paused the queue of this message."""
 
 
 class InFlight(Protocol):
@@ -62,7 +63,7 @@ class InFlight(Protocol):
 class Receiver:
     """Works deliveries of one queue. `lease_ms`: longer than a function may run, so that a call is made by one at a time.
 
-    `shares`: whether a queue of the program shares its queue on AWS with others; then its pause is looked up here.
+    `looks`: whether the pause of a queue has to be looked up here, because it does not switch off the function's reading.
     """
 
     def __init__(
@@ -75,7 +76,7 @@ class Receiver:
         clock: Clock,
         random: Callable[[], float],
         lease_ms: int = 120_000,
-        shares: Callable[[str], bool] = lambda _queue: False,
+        looks: Callable[[str], bool] = lambda _queue: False,
         policies: Callable[[str], QueuePolicy] = policy,
     ) -> None:
         self._database = database
@@ -85,7 +86,7 @@ class Receiver:
         self._clock = clock
         self._random = random
         self._lease_ms = lease_ms
-        self._shares = shares
+        self._looks = looks
         self._policy = policies
         self._worker = f"function-{uuid.uuid4().hex}"
 
@@ -161,10 +162,11 @@ class Receiver:
 
     def _open(self, connection: Any, envelopes: Sequence[Envelope]) -> Iterable[Envelope]:
         """Those that still ask for their work."""
+        looked_up = {envelope.queue for envelope in envelopes if self._looks(envelope.queue)}
+        if looked_up and (paused := rows.paused_of(connection, looked_up)):
+            raise _Paused(f"paused: {', '.join(sorted(paused))}")
         stands = rows.standing(connection, [envelope.id for envelope in envelopes])
         for envelope in envelopes:
-            if self._shares(envelope.queue) and rows.is_paused(connection, envelope.queue):
-                raise _Paused(f"queue {envelope.queue} is paused")
             comes_from_intake = isinstance(envelope.message, PlaceOrder)
             if stands[envelope.id] == "open" or (
                 stands[envelope.id] == "gone"
@@ -214,7 +216,7 @@ class Receiver:
     def _is_shelved(self, delivery: Delivery, envelope: Envelope) -> bool:
         # Offered again and again it would be dead in some days, and a pause may last longer.
         try:
-            self._outbox.shelve(envelope.id, now=self._clock.now())
+            self._outbox.shelve(envelope, now=self._clock.now())
         except Outage:
             return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
         return True

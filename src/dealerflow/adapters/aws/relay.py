@@ -1,6 +1,9 @@
 """The relay: forwards what was committed to SQS, SNS and EventBridge, right after the commit and on a schedule.
 
 At least once: a crash between a service's answer and the note that a message was forwarded forwards it again.
+
+A message that no service will ever take harms no other: it is dead. Only the relay on the schedule buries it, because only
+its role may put a note into every dead-letter queue; right after a commit such a message is left to it.
 """
 
 from __future__ import annotations
@@ -8,11 +11,12 @@ from __future__ import annotations
 import logging
 from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NamedTuple, Protocol
 
 import msgspec
+from botocore.exceptions import ClientError
 
-from dealerflow.adapters.aws.errors import aws_calls
+from dealerflow.adapters.aws.errors import Unreachable, aws_calls, code_of
 from dealerflow.adapters.aws.names import TOPICS, Names
 from dealerflow.adapters.database.outbox import Outbox
 from dealerflow.application import queues
@@ -20,7 +24,7 @@ from dealerflow.application.cloud_events import cloud_event
 from dealerflow.application.message_events import to_cloud_event
 from dealerflow.application.ports import Clock
 from dealerflow.domain.errors import Outage
-from dealerflow.domain.messages import EmitEvent, Envelope, PublishToTopic, message_of
+from dealerflow.domain.messages import EmitEvent, Envelope, PublishToTopic, Unreadable, message_of
 
 if TYPE_CHECKING:
     from types_boto3_events import EventBridgeClient
@@ -33,9 +37,29 @@ AT_ONCE = 10  # entries in one call, of SQS, SNS and EventBridge alike
 MOST_BYTES = 255 * 1024  # of one call; services take 256 KiB, and count a little beside the bodies
 TAKEN_AT_ONCE = 200
 SOURCE = "dealerflow"  # of events on the bus
+# What services say of a message that is at fault itself. Whatever else they refuse is tried again.
+NEVER_TAKEN = frozenset(
+    {
+        "AWS.SimpleQueueService.BatchRequestTooLong",
+        "BatchRequestTooLong",
+        "InvalidMessageContents",
+        "MalformedDetail",
+    }
+)
 _encode = msgspec.json.Encoder().encode
 
 Entry = tuple[Envelope, str]  # what is sent, and its body
+
+
+class Refusal(NamedTuple):
+    """Why a service did not take a message, in its words."""
+
+    code: str
+    said: str
+
+
+Refusals = Mapping[int, Refusal]
+"""By the message's place in the call."""
 
 
 class Outcome(msgspec.Struct, frozen=True):
@@ -56,13 +80,22 @@ class Destinations:
 
     def send(self, envelopes: Sequence[Envelope]) -> Outcome:
         """Send them. What a service is down for, or refuses now, stays."""
+        outcome = Outcome(set(), {})
         by_way: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
         for envelope in envelopes:
-            by_way[self._way(envelope)].append(envelope)
-        outcome = Outcome(set(), {})
+            if isinstance(envelope.message, Unreadable):
+                outcome.hopeless[envelope.id] = "it cannot be read by this version of the program"
+            else:
+                by_way[self._way(envelope)].append(envelope)
+        unreachable: set[str] = set()
         for (kind, target), some in by_way.items():
+            if kind in unreachable:  # somebody may be waiting for us
+                continue
             try:
                 self._send(kind, target, some, outcome)
+            except Unreachable as outage:
+                log.warning("%d messages for %s, and all others for it, wait: %s", len(some), target, outage)
+                unreachable.add(kind)
             except Outage as outage:
                 log.warning("%d messages for %s wait: %s", len(some), target, outage)
             except Exception:  # what one service refuses must not hold up what goes to the others
@@ -91,21 +124,38 @@ class Destinations:
             {envelope.id: _too_long(text) for envelope, text in entries if _too_long(text)}
         )
         for batch in _batches(entry for entry in entries if entry[0].id not in outcome.hopeless):
-            refused = call(target, batch)
-            for place, why in refused.items():
-                log.error("message %s was not taken by %s: %s", batch[place][0].id, target, why)
-            outcome.left.update(e.id for place, (e, _) in enumerate(batch) if place not in refused)
+            self._give(call, target, batch, outcome)
 
-    def _to_queue(self, url: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+    def _give(self, call: _Call, target: str, batch: Sequence[Entry], outcome: Outcome) -> None:
+        try:
+            refused = call(target, batch)
+        except ClientError as error:  # no outage: one of these messages is at fault
+            if len(batch) > 1:
+                for entry in batch:
+                    self._give(call, target, [entry], outcome)
+                return
+            refused = {0: Refusal(code_of(error), str(error))}
+        for place, (envelope, _) in enumerate(batch):
+            if place not in refused:
+                outcome.left.add(envelope.id)
+                continue
+            code, said = refused[place]
+            log.error("message %s was not taken by %s: %s %s", envelope.id, target, code, said)
+            if code in NEVER_TAKEN:
+                outcome.hopeless[envelope.id] = f"{target} refuses it ({code}): {said}"
+
+    def _to_queue(self, url: str, batch: Sequence[Entry]) -> Refusals:
         entries: list[Any] = [
             {"Id": str(place), "MessageBody": body, **_fair(envelope)}
             for place, (envelope, body) in enumerate(batch)
         ]
         with aws_calls("SQS"):
             answer = self._sqs.send_message_batch(QueueUrl=url, Entries=entries)
-        return {int(one["Id"]): f"{one['Code']} {one.get('Message', '')}" for one in answer.get("Failed", ())}
+        return {
+            int(one["Id"]): Refusal(one["Code"], one.get("Message", "")) for one in answer.get("Failed", ())
+        }
 
-    def _to_topic(self, arn: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+    def _to_topic(self, arn: str, batch: Sequence[Entry]) -> Refusals:
         entries: list[Any] = [
             {"Id": str(place), "Message": body, **_fair(envelope)}
             for place, (envelope, body) in enumerate(batch)
@@ -113,11 +163,11 @@ class Destinations:
         with aws_calls("SNS"):
             answer = self._sns.publish_batch(TopicArn=arn, PublishBatchRequestEntries=entries)
         return {
-            int(one.get("Id", "0")): f"{one.get('Code')} {one.get('Message', '')}"
+            int(one.get("Id", "0")): Refusal(one.get("Code", ""), one.get("Message", ""))
             for one in answer.get("Failed", ())
         }
 
-    def _to_bus(self, bus: str, batch: Sequence[Entry]) -> Mapping[int, str]:
+    def _to_bus(self, bus: str, batch: Sequence[Entry]) -> Refusals:
         entries: list[Any] = [
             {
                 "EventBusName": bus,
@@ -131,19 +181,32 @@ class Destinations:
         with aws_calls("EventBridge"):
             answer = self._bus.put_events(Entries=entries)
         return {
-            place: f"{one.get('ErrorCode')} {one.get('ErrorMessage', '')}"
+            place: Refusal(one["ErrorCode"], one.get("ErrorMessage", ""))
             for place, one in enumerate(answer["Entries"])
             if one.get("ErrorCode")
         }
 
 
-class Relay:
-    """Forwards rows of the outbox."""
+_Call = Callable[[str, Sequence[Entry]], Refusals]
 
-    def __init__(self, outbox: Outbox, destinations: Destinations, clock: Clock) -> None:
+
+class DeadLetterNotes(Protocol):
+    """Where dead messages are seen. Raises Outage."""
+
+    def note(self, envelope: Envelope, error: str) -> None:
+        """Put a note of a message that is dead where its alarm sees it."""
+
+
+class Relay:
+    """Forwards rows of the outbox. `dead`: where those are noted that never can be forwarded; None leaves them to one who may."""
+
+    def __init__(
+        self, outbox: Outbox, destinations: Destinations, clock: Clock, dead: DeadLetterNotes | None = None
+    ) -> None:
         self._outbox = outbox
         self._destinations = destinations
         self._clock = clock
+        self._dead = dead
 
     def forward(self, envelopes: Sequence[Envelope]) -> int:
         """Forward what was just committed; how many left. Never raises: what stays is left to the schedule."""
@@ -155,10 +218,10 @@ class Relay:
             log.exception("could not be forwarded now")
         return 0
 
-    def step(self) -> int:
-        """Forward what is due; how many were. Raises Outage."""
+    def step(self, is_time_up: Callable[[], bool] = lambda: False) -> int:
+        """Forward what is due, as far as there is time; how many were. Raises Outage."""
         forwarded = 0
-        while due := self._outbox.due(TAKEN_AT_ONCE, now=self._clock.now()):
+        while not is_time_up() and (due := self._outbox.due(TAKEN_AT_ONCE, now=self._clock.now())):
             left = self._forward(due)
             forwarded += left
             if left < len(due):  # a service is down, or refuses: not again before the lease of these is over
@@ -171,10 +234,25 @@ class Relay:
         last = {e.id for e in envelopes if e.id in left and self._destinations.is_last(e)}
         self._outbox.over(last)
         self._outbox.forwarded(left - last, now=self._clock.now())
-        for id_, why in outcome.hopeless.items():
-            log.error("message %s is dead: %s", id_, why)
-            self._outbox.bury(id_, now=self._clock.now(), error=why)
-        return len(left) + len(outcome.hopeless)
+        buried = [
+            e for e in envelopes if e.id in outcome.hopeless and self._is_buried(e, outcome.hopeless[e.id])
+        ]
+        return len(left) + len(buried)
+
+    def _is_buried(self, envelope: Envelope, why: str) -> bool:
+        if self._dead is None:
+            log.warning("message %s is left to the schedule: %s", envelope.id, why)
+            return False
+        log.error("message %s is dead: %s", envelope.id, why)
+        try:
+            self._dead.note(
+                envelope, why
+            )  # first: a note of nothing is cleared away, a death unnoticed is not
+        except Outage as outage:
+            log.warning("its death cannot be noted, so it is tried again: %s", outage)
+            return False
+        self._outbox.bury(envelope.id, now=self._clock.now(), error=why)
+        return True
 
 
 def _event_body(envelope: Envelope) -> bytes:

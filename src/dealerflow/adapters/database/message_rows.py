@@ -29,8 +29,8 @@ _decoder = msgspec.json.Decoder(AnyMessage)
 _encode = msgspec.json.Encoder().encode
 
 
-def send_all(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], now: int) -> None:
-    """Store these (envelope, delay in ms) in the caller's transaction, in this order. `now` in ms."""
+def send_all(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], now: int) -> Sequence[Envelope]:
+    """Store these (envelope, delay in ms) in the caller's transaction, in this order; those that are due at once. `now` in ms."""
     prompt = [(envelope.queue, envelope.group) for envelope, delay in sent if delay <= 0]
     given = iter(turns.give_turns(connection, prompt) if prompt else ())
     late = {envelope.queue for envelope, delay in sent if delay > 0}
@@ -40,6 +40,7 @@ def send_all(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], no
         connection.execute(
             _SEND, [_row(e, delay, now, next(given) if delay <= 0 else 0) for e, delay in sent]
         )
+    return [envelope for envelope, delay in sent if delay <= 0]
 
 
 def _row(envelope: Envelope, delay: int, now: int, turn: int) -> dict[str, object]:
@@ -87,7 +88,16 @@ def slices(ids: Iterable[str]) -> Iterable[list[str]]:
 
 
 def envelope_of(row: _Row) -> Envelope:
+    """Raises MsgspecError or RecursionError where the message cannot be read."""
     return _with_message(row, _decoder.decode(row.body))
+
+
+def any_envelope_of(row: _Row) -> Envelope:
+    """With an Unreadable in it where the message cannot be read: a newer version's, after a roll-back, or spoilt by hand."""
+    try:
+        return envelope_of(row)
+    except (msgspec.MsgspecError, RecursionError):
+        return _with_message(row, cast("AnyMessage", Unreadable(body=row.body)))
 
 
 def _with_message(row: _Row, message: AnyMessage) -> Envelope:
@@ -103,14 +113,10 @@ def _with_message(row: _Row, message: AnyMessage) -> Envelope:
 
 
 def dead_letter(row: _Row) -> DeadLetter:
-    try:
-        envelope = envelope_of(row)
-    except (msgspec.MsgspecError, RecursionError):
-        envelope = _with_message(row, cast("AnyMessage", Unreadable(body=row.body)))
     return DeadLetter(
         id=row.id,
         queue=row.queue,
-        envelope=envelope,
+        envelope=any_envelope_of(row),
         attempts=row.attempts,
         error=row.error or "",
         sent_at=row.sent_at,

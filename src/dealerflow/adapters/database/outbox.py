@@ -1,8 +1,9 @@
 """The message store as an outbox, for where other services carry the messages (SQS, SNS, EventBridge): PostgreSQL only.
 
     sent with the work, being forwarded  ──>  forwarded  ──>  gone, in the transaction of the work that it asked for
-           │ a crash, or the service away         │ its handler failed too often
-           └─> due again after RELAY_LEASE_MS     └─> dead, until it is redriven or discarded
+      │    │ a crash, or the service away         │ its handler failed too often
+      │    └─> due again after RELAY_LEASE_MS     └─> dead, until it is redriven or discarded
+      └─> its queue is paused: it stays, and is due once the queue is resumed
 
 A row stays until its work is done, and whoever works it deletes it in the same transaction. So a row that is gone is the
 note that its message has been handled: a second delivery finds nothing to do. The states are those of the message store,
@@ -19,7 +20,7 @@ import sqlalchemy as sa
 from sqlalchemy.dialects import postgresql
 
 from dealerflow.adapters.database.engine import transaction
-from dealerflow.adapters.database.message_rows import envelope_of
+from dealerflow.adapters.database.message_rows import any_envelope_of
 from dealerflow.adapters.database.tables import discarded, messages, queues
 from dealerflow.application.queues import DECISIONS, ORDERS
 from dealerflow.domain.errors import Outage
@@ -39,14 +40,21 @@ _DELAYED = sa.text("messages.state = 'delayed'")
 _FREE: dict[str, object] = {"lease": None, "owner": None, "lease_until": None}
 
 
-def put(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], now: int) -> None:
-    """Store these (envelope, delay in ms) in the caller's transaction. What is due at once is the caller's to forward."""
-    if sent:
-        connection.execute(sa.insert(messages), [_row(envelope, delay, now) for envelope, delay in sent])
+def put(connection: sa.Connection, sent: Sequence[tuple[Envelope, int]], now: int) -> list[Envelope]:
+    """Store these (envelope, delay in ms) in the caller's transaction. Returns what is the caller's to forward after the
+    commit: what is due at once, but for queues that are paused.
+    """
+    if not sent:
+        return []
+    paused = paused_of(connection, {envelope.queue for envelope, _ in sent})
+    prompt = [envelope for envelope, delay in sent if delay <= 0 and envelope.queue not in paused]
+    mine = {envelope.id for envelope in prompt}
+    rows = [_row(envelope, delay, now, at_once=envelope.id in mine) for envelope, delay in sent]
+    connection.execute(sa.insert(messages), rows)
+    return prompt
 
 
-def _row(envelope: Envelope, delay: int, now: int) -> dict[str, object]:
-    at_once = delay <= 0
+def _row(envelope: Envelope, delay: int, now: int, *, at_once: bool) -> dict[str, object]:
     return {
         "id": envelope.id,
         "queue": envelope.queue,
@@ -79,11 +87,10 @@ def standing(connection: sa.Connection, message_ids: Collection[str]) -> dict[st
     }
 
 
-def is_paused(connection: sa.Connection, queue: str) -> bool:
-    """Whether an operator paused the queue."""
-    return bool(
-        connection.execute(sa.select(queues.c.paused).where(queues.c.name == queue)).scalar_one_or_none()
-    )
+def paused_of(connection: sa.Connection, names: Collection[str]) -> set[str]:
+    """Which of these queues an operator paused."""
+    query = sa.select(queues.c.name).where(queues.c.paused, queues.c.name.in_(list(names)))
+    return set(connection.execute(query).scalars())
 
 
 def was_discarded(connection: sa.Connection, message_id: str) -> bool:
@@ -109,7 +116,10 @@ class Outbox:
         self._engine = engine
 
     def due(self, limit: int, *, now: int) -> list[Envelope]:
-        """Take up to `limit` messages to forward: delayed ones that are due, and those that nobody forwarded in time."""
+        """Take up to `limit` messages to forward: delayed ones that are due, and those that nobody forwarded in time.
+
+        What cannot be read is Unreadable in its envelope.
+        """
         waits = sa.or_(sa.and_(_DELAYED, _m.available_at <= now), sa.and_(_HELD, _m.lease_until <= now))
         paused = sa.select(queues.c.name).where(queues.c.paused)
         chosen = (
@@ -125,18 +135,9 @@ class Outbox:
             .values(state="held", owner=RELAY, lease=_m.id, lease_until=now + RELAY_LEASE_MS)
             .returning(*messages.c)
         )
-        found = []
         with transaction(self._engine) as connection:
             rows = connection.execute(take).all()
-            for row in sorted(rows, key=lambda row: (row.sent_at, row.id)):
-                try:
-                    found.append(envelope_of(row))
-                except (
-                    msgspec.MsgspecError,
-                    RecursionError,
-                ) as error:  # a newer version's, after a roll-back
-                    connection.execute(_buried(row.id, now, f"it cannot be read: {error}"))
-        return found
+        return [any_envelope_of(row) for row in sorted(rows, key=lambda row: (row.sent_at, row.id))]
 
     def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
         """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
@@ -147,12 +148,13 @@ class Outbox:
                     sa.update(messages).where(_m.id.in_(list(message_ids)), _HELD).values(**away)
                 )
 
-    def shelve(self, message_id: str, *, now: int) -> None:
-        """Take it back from those to whom it was forwarded: it is due again, once its queue is not paused."""
+    def shelve(self, envelope: Envelope, *, now: int) -> None:
+        """Take it back from SQS: it is due again, once its queue is not paused. An order gets its row hereby."""
         with transaction(self._engine) as connection:
+            _give_row(connection, envelope, now)
             connection.execute(
                 sa.update(messages)
-                .where(_m.id == message_id, _HELD)
+                .where(_m.id == envelope.id, _HELD)
                 .values(state="delayed", available_at=now, **_FREE)
             )
 
@@ -179,10 +181,10 @@ class Outbox:
         return stands
 
     def find(self, message_id: str) -> Envelope | None:
-        """The message, if it is not done."""
+        """The message, if it is not done. What cannot be read is Unreadable in its envelope."""
         with transaction(self._engine, "read") as connection:
             row = connection.execute(sa.select(messages).where(_m.id == message_id)).one_or_none()
-        return envelope_of(row) if row else None
+        return any_envelope_of(row) if row else None
 
     def over(self, message_ids: Collection[str]) -> None:
         """These only had to be forwarded, and were."""
@@ -193,14 +195,11 @@ class Outbox:
     def failed(self, envelope: Envelope, *, now: int, error: str) -> int:
         """Count a failed attempt of the message; how many there were, 0 if it was done, or died, meanwhile.
 
-        From now on it is in nobody's hands but those of SQS, which offers it again. What is on the queue of orders comes from
-        intake and has no row until it fails.
+        From now on it is in nobody's hands but those of SQS, which offers it again. An order gets its row hereby.
         """
         back = {"owner": OUTSIDE, "lease_until": now + FORWARDED_MS}
         with transaction(self._engine) as connection:
-            if envelope.queue == ORDERS and not was_discarded(connection, envelope.id):
-                row = {**_row(envelope, 0, now), **back}
-                connection.execute(postgresql.insert(messages).values(row).on_conflict_do_nothing())
+            _give_row(connection, envelope, now)
             count = (
                 sa.update(messages)
                 .where(_m.id == envelope.id, _HELD)
@@ -226,6 +225,15 @@ class Outbox:
             again = again.where(_m.id.in_(list(message_ids)))
         with transaction(self._engine) as connection:
             return list(connection.execute(again).scalars())
+
+
+def _give_row(connection: sa.Connection, envelope: Envelope, now: int) -> None:
+    """What is on the queue of orders comes from intake and has no row, until it has to be kept here. One that an operator
+    gave up gets none.
+    """
+    if envelope.queue == ORDERS and not was_discarded(connection, envelope.id):
+        row = _row(envelope, 0, now, at_once=True)
+        connection.execute(postgresql.insert(messages).values(row).on_conflict_do_nothing())
 
 
 def _buried(message_id: str, now: int, error: str) -> sa.Update:

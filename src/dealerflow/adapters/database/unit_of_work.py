@@ -25,15 +25,17 @@ from dealerflow.application.tracing import UNTRACED, Carry
 from dealerflow.application.work import Pipelines
 from dealerflow.domain.messages import AnyMessage, Claimed, Envelope
 
-Put = Callable[[sa.Connection, Sequence[tuple[Envelope, int]], int], None]
-"""Stores what was sent, (envelope, delay in ms), in this transaction; the last argument is the time."""
+Put = Callable[[sa.Connection, Sequence[tuple[Envelope, int]], int], Sequence[Envelope]]
+"""Stores what was sent, (envelope, delay in ms), in this transaction; the last argument is the time. Returns those that
+somebody is to be told of right after the commit.
+"""
 
 
 @dataclass(frozen=True, kw_only=True)
 class Sends:
     """What becomes of messages that are sent. By default they are put into the message store, for workers to claim.
 
-    `put` stores them with the work. After a commit `tell` gets those that are due at once. `trace` gives what a message
+    `put` stores them with the work. After a commit `tell` gets those that `put` returned. `trace` gives what a message
     about an order carries on. `state_machines`: orders are followed by state machines outside.
     """
 
@@ -51,7 +53,7 @@ def to_workers(ring: Callable[[Collection[str]], None], trace: Carry = UNTRACED.
 class SqlUnitOfWork:
     """Implements `application.work.UnitOfWork`. `connection` is for what belongs in the same transaction.
 
-    After `flush`, `prompt` is what was sent and is due at once.
+    After `flush`, `prompt` is what was sent and is to be told of after the commit.
     """
 
     def __init__(
@@ -114,8 +116,7 @@ class SqlUnitOfWork:
     def flush(self) -> None:
         """Write everything that was gathered: rows first, then messages."""
         self.session.flush()
-        self._put(self.connection, self._sent, self.clock.now())
-        self.prompt += [envelope for envelope, delay in self._sent if not delay]
+        self.prompt += self._put(self.connection, self._sent, self.clock.now())
         self._sent.clear()
 
 
