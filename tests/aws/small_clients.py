@@ -102,9 +102,11 @@ class _Sqs:
 
     def change_message_visibility(self, *, QueueUrl: str, ReceiptHandle: str, VisibilityTimeout: int) -> None:
         with self._aws.gate.around("sqs visibility"):
-            for sent in self._aws.queues[QueueUrl]:
-                if sent.receipt == ReceiptHandle:
-                    sent.visible_at = self._aws.clock.now() + VisibilityTimeout * 1000
+            found = [sent for sent in self._aws.queues[QueueUrl] if sent.receipt == ReceiptHandle]
+            if not found:
+                raise _refused("InvalidParameterValue", "ChangeMessageVisibility")
+            for sent in found:
+                sent.visible_at = self._aws.clock.now() + VisibilityTimeout * 1000
 
     def receive_message(
         self, *, QueueUrl: str, MaxNumberOfMessages: int, VisibilityTimeout: int, **_: Any

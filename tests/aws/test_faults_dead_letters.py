@@ -10,6 +10,7 @@ from tests.aws.in_small import InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import dead_letters, in_dead_queue, in_queue, redrives, spoil
 from tests.aws.small import MOST_RECEIVES
+from tests.aws.small_clients import MOST_BYTES
 from tests.stories.driver import Order, People
 from tests.stories.usual_way import take
 
@@ -95,7 +96,15 @@ STRANGE = json.dumps(
 
 
 @pytest.mark.parametrize(
-    "body", [STRANGE, "no JSON", "{}", "[" * 5000, '{"specversion": "1.0", "id": "\\u0000"}']
+    "body",
+    [
+        STRANGE,
+        "no JSON",
+        "{}",
+        "[" * 5000,
+        '{"specversion": "1.0", "id": "\\u0000"}',
+        "x" * (MOST_BYTES - 20),  # there is hardly room for the error beside it
+    ],
 )
 def test_what_cannot_be_read_at_all_is_put_aside_and_stays_for_a_person(body: str, small: InSmall) -> None:
     dealerflow, order = a_payment_that_waits(small)

@@ -6,9 +6,11 @@ import json
 from typing import Any
 
 import sqlalchemy as sa
+from msgspec.structs import replace
 
 from dealerflow.adapters.database import tables as t
 from dealerflow.application import queues
+from dealerflow.composition.aws_queues import delivery_of, receiver_of
 from tests.aws.in_small import InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import (
@@ -163,6 +165,22 @@ def test_a_message_whose_copy_was_garbled_heals_from_its_row(small: InSmall) -> 
     assert redrives(dealerflow, "payments") == 1
     order.is_paid()
     assert (dead(small), dealerflow.audit()) == ([], [])
+
+
+def test_a_message_that_sqs_does_not_let_us_put_off_harms_no_other(small: InSmall) -> None:
+    dealerflow = People(small)
+    bad, good = (dealerflow.customer.orders("northside").reaches("order_placed") for _ in range(2))
+    take(dealerflow, "order_arrived", bad, good)
+    small.unworked.add("payments")
+    for order in (bad, good):
+        dealerflow.customer.pays(order)
+    spoil(in_queue(small, "payments")[0])
+    records = [delivery_of(record) for record in small.aws.receive("payments")]
+    late = replace(records[0], receipt="of a time that is over")
+    receiver = receiver_of(small.system, "payments", lease_ms=60_000)
+    assert receiver.work([late, records[1]]) == [late.id]
+    small.lets_time_pass(60)
+    good.is_paid()
 
 
 def test_a_row_that_cannot_be_read_holds_up_no_other(small: InSmall) -> None:

@@ -107,8 +107,8 @@ class Receiver:
         log.error("what cannot be read is put aside: %s", error)
         try:
             self._queue.bury(delivery.body, str(error))
-        except Outage as outage:
-            log.warning("it cannot be put aside: %s", outage)
+        except Exception as trouble:  # noqa: BLE001 - the others of the batch are worked whatever this one does
+            log.warning("it cannot be put aside: %s", trouble)
             return False
         return True
 
@@ -217,13 +217,14 @@ class Receiver:
         # Offered again and again it would be dead in some days, and a pause may last longer.
         try:
             self._outbox.shelve(envelope, now=self._clock.now())
-        except Outage:
+        except Exception as trouble:  # noqa: BLE001 - as above
+            log.warning("it cannot be put back into the database: %s", trouble)
             return self._later(delivery, min(LONGEST_OUTAGE_DELAY_S, delivery.times))
         return True
 
     def _later(self, delivery: Delivery, seconds: int) -> bool:
         try:
             self._queue.later(delivery, seconds)
-        except Outage as outage:
-            log.info("it is offered again when its visibility time is over: %s", outage)
+        except Exception as trouble:  # noqa: BLE001 - SQS may not hold it for us any more
+            log.info("it is offered again when its visibility time is over: %s", trouble)
         return False
