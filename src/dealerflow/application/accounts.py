@@ -15,6 +15,7 @@ from msgspec.structs import replace
 from dealerflow.application.reference_files import password_problem
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.errors import Conflict, Fault, Forbidden, Invalid, NotFound
+from dealerflow.domain.form_faults import control_characters
 from dealerflow.domain.intake import email_problem
 from dealerflow.domain.languages import Language
 from dealerflow.domain.people import Account, Caller, Membership
@@ -74,6 +75,8 @@ def colleague_faults(work: UnitOfWork, form: ColleagueForm) -> Iterator[Fault]:
     """Everything that is wrong with a new account."""
     if not form.name.strip():
         yield Fault("/name", "must not be blank")
+    elif said := control_characters(form.name):
+        yield Fault("/name", said)
     if said := email_problem(form.email):
         yield Fault("/email", said)
     elif work.people.account_by_email(form.email):

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 from urllib.parse import parse_qsl
 
 from dealerflow.domain.errors import Fault, Malformed
+from dealerflow.domain.form_faults import control_characters
 
 MAX_FIELDS = 300
 MAX_FORM_BYTES = 64 * 1024
@@ -32,6 +33,10 @@ class Fields:
     def raw(self, name: str) -> str:
         """Exactly what was sent, for passwords."""
         return self._values.get(name, [""])[0]
+
+    def has_signs(self, name: str) -> bool:
+        """Whether a text holds what is no text: control characters other than line breaks and tabs."""
+        return control_characters(self.text(name), multiline=True) is not None
 
     def all(self, name: str) -> tuple[str, ...]:
         """Every value of a field that may be sent several times, like checkboxes."""

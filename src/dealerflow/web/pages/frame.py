@@ -54,12 +54,20 @@ from litestar.types import Method
 
 from dealerflow.application.access import require
 from dealerflow.application.queries import Reader
-from dealerflow.domain.errors import DealerflowError, Forbidden, NotFound, Outage, Unauthenticated
+from dealerflow.domain.errors import (
+    Conflict,
+    DealerflowError,
+    Forbidden,
+    Invalid,
+    NotFound,
+    Outage,
+    Unauthenticated,
+)
 from dealerflow.domain.languages import FALLBACK, LANGUAGES
 from dealerflow.domain.people import Account, Caller
 from dealerflow.web import auth
 from dealerflow.web.pages.assets import assets
-from dealerflow.web.pages.core_words import in_words
+from dealerflow.web.pages.core_words import faults_in_words, in_words, refusal_in_words
 from dealerflow.web.pages.fields import MAX_FORM_BYTES, Fields, fields_of
 from dealerflow.web.pages.formats import Formats
 from dealerflow.web.pages.navigation import Place, places_for
@@ -353,11 +361,16 @@ def show_problem(visit: Visit, error: DealerflowError) -> HtmlResponse:
     answer = problem_of(error, visit.request.url.path)
     if isinstance(error, FormIsOld):
         return show_status(visit, answer.status, named="form_is_old")
-    response = show_status(
-        visit, answer.status, in_words(visit.texts, error.detail) if answer.status in SAYS_DETAIL else None
-    )
+    detail = _in_words(visit.texts, error) if answer.status in SAYS_DETAIL else None
+    response = show_status(visit, answer.status, detail)
     response.headers.update(answer.headers)
     return response
+
+
+def _in_words(t: Texts, error: DealerflowError) -> str:
+    if isinstance(error, Invalid):
+        return " ".join(fault.detail for fault in faults_in_words(t, error.faults))
+    return " ".join(refusal_in_words(t, error)) if isinstance(error, Conflict) else in_words(t, error.detail)
 
 
 def show_status(

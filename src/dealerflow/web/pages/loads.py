@@ -9,12 +9,12 @@ import msgspec
 from dealerflow.application.queries import OrderFilter, PageRequest
 from dealerflow.application.shipping import MAX_CARS, LoadForm, change_load, depart, make_load
 from dealerflow.application.views import DeliveryNoteView, LoadView
-from dealerflow.domain.errors import Conflict, DealerflowError, Fault, Invalid
+from dealerflow.domain.errors import Conflict, Fault, Invalid
 from dealerflow.domain.ids import short_number
 from dealerflow.domain.people import Caller
 from dealerflow.pipeline.definition import Pipeline
 from dealerflow.web.pages.cards import Cards, OrderCard
-from dealerflow.web.pages.core_words import in_words
+from dealerflow.web.pages.core_words import faults_in_words, in_words, refusal_in_words
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
 from dealerflow.web.paging import cursor_of, paging, text
 
@@ -71,7 +71,7 @@ class LoadPage(msgspec.Struct, frozen=True, kw_only=True):
     lines: tuple[DeliveryLineGroup, ...]
     form: LoadFormView
     notes: tuple[DeliveryNoteView, ...]
-    refusal: str | None = None
+    refusal: tuple[str, ...] = ()
 
 
 @get("/loads")
@@ -129,7 +129,7 @@ def let_depart(visit: Visit, load_id: str) -> HtmlResponse:
         with visit.system.database.begin() as work:
             depart(work, visit.caller(), load_id)
     except Conflict as error:
-        return _show_load(visit, load_id, refusal=error.detail, status=409)
+        return _show_load(visit, load_id, refusal=refusal_in_words(visit.texts, error), status=409)
     visit.system.ring()
     return visit.go(f"/loads/{load_id}", say="load_departed", load=short_number(load_id))
 
@@ -158,7 +158,7 @@ def _show_load(
     load_id: str,
     *,
     form: LoadFormView | None = None,
-    refusal: str | None = None,
+    refusal: tuple[str, ...] = (),
     status: int = 200,
 ) -> HtmlResponse:
     page = _page(visit, load_id)
@@ -247,19 +247,24 @@ def _form(visit: Visit) -> LoadForm:
         faults.append(Fault("/orders", t("load.too_many", number=MAX_CARS)))
     if carrier and len(carrier) > LONGEST_CARRIER:
         faults.append(Fault("/carrier", t("load.long_carrier", number=LONGEST_CARRIER)))
+    if visit.fields.has_signs("carrier"):
+        faults.append(Fault("/carrier", t("core.signs")))
     if faults:
         raise Invalid(faults)
     return LoadForm(orders=orders, carrier=carrier)
 
 
-def _again(visit: Visit, error: DealerflowError) -> LoadFormView:
+def _again(visit: Visit, error: Invalid | Conflict) -> LoadFormView:
     """The form as it was sent, with what is wrong."""
-    said = tuple(fault.detail for fault in error.faults) if isinstance(error, Invalid) else (error.detail,)
-    fields = visit.fields
+    t, fields = visit.texts, visit.fields
+    if isinstance(error, Conflict):
+        said = refusal_in_words(t, error)
+    else:
+        said = tuple(fault.detail for fault in faults_in_words(t, error.faults))
     return LoadFormView(chosen=frozenset(fields.all("orders")), carrier=fields.text("carrier"), errors=said)
 
 
-def _status(error: DealerflowError) -> int:
+def _status(error: Invalid | Conflict) -> int:
     return 422 if isinstance(error, Invalid) else 409
 
 

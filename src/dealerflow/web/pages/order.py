@@ -23,6 +23,7 @@ from dealerflow.domain.languages import LANGUAGES
 from dealerflow.domain.money import Money
 from dealerflow.web.auth import KEY
 from dealerflow.web.pages.configurator import Configuration, configure
+from dealerflow.web.pages.core_words import in_words
 from dealerflow.web.pages.fields import Errors, Fields, errors_by_field
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post_by_anybody
 from dealerflow.web.pages.texts import Texts
@@ -206,7 +207,7 @@ def _worded(name: str, detail: str, fields: Fields, t: Texts) -> str:
         return t("fault.too_long", most=LONGEST[name])
     if any(not (sign.isprintable() or sign in "\n\t") for sign in value):
         return t("fault.signs")
-    return t.find(f"fault.{name}") or detail
+    return t.find(f"fault.{name}") or in_words(t, detail)
 
 
 ROUTES = (order_page, order_price, place)

@@ -121,6 +121,8 @@ def discard(visit: Visit, name: str) -> HtmlResponse:
         errors[""] = [t("queue.choose")]
     if not reason or len(reason) > LONGEST_REASON:
         errors["reason"] = [t("queue.say_why", number=LONGEST_REASON)]
+    elif visit.fields.has_signs("reason"):
+        errors["reason"] = [t("core.signs")]
     if errors:
         return _show(visit, name, status=422, errors=errors)
     count = visit.system.store.discard(name, ids, now=visit.system.clock.now(), by=account.id, reason=reason)

@@ -137,6 +137,9 @@ def pay_here(visit: Visit, order_id: str) -> HtmlResponse:
 def refund_here(visit: Visit, order_id: str, payment_id: str) -> HtmlResponse:
     """Note that a payment has been given back."""
     visit.require("dealer", "dealer_admin", "admin")
+    if visit.fields.has_signs("reference"):
+        refusal = Refusal(title=visit.texts("staff.refused"), text=visit.texts("core.signs"))
+        return show_order_page(visit, order_id, status=422, refusal=refusal)
     try:
         with visit.system.database.begin() as work:
             record_refund(work, visit.caller(), payment_id, visit.fields.optional("reference"))
@@ -161,6 +164,10 @@ def put_here(visit: Visit, order_id: str) -> HtmlResponse:
     """The administrator's override: on record, with a reason."""
     account = visit.require("admin")
     fields = visit.fields
+    if fields.has_signs("reason"):
+        return show_order_page(
+            visit, order_id, status=422, override_errors={"reason": [visit.texts("core.signs")]}
+        )
     try:
         with visit.system.database.begin() as work:
             put_order(
@@ -219,7 +226,7 @@ def show_order_page(
     if typed is not None and not any(move.is_open for move in moves):
         refusal = Refusal(
             title=visit.texts("staff.refused"),
-            text="; ".join(said for every in typed.errors.values() for said in every),
+            text=" ".join(said for every in typed.errors.values() for said in every),
         )
     own = bool({found.dealership, ""} & caller.dealerships)
     page = OrderPage(

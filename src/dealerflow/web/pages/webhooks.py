@@ -9,6 +9,7 @@ import msgspec
 from dealerflow.application.queries import PageRequest
 from dealerflow.application.views import DeliveryView, WebhookView
 from dealerflow.application.webhooks import (
+    LONGEST_URL,
     SECRET_BYTES,
     WebhookForm,
     managed_webhook,
@@ -20,6 +21,7 @@ from dealerflow.application.webhooks import (
     unsubscribe,
 )
 from dealerflow.domain.errors import Conflict, Fault, Invalid
+from dealerflow.web.pages.core_words import faults_in_words, refusal_in_words
 from dealerflow.web.pages.fields import Errors, errors_by_field
 from dealerflow.web.pages.frame import HtmlResponse, Visit, get, post
 from dealerflow.web.paging import cursor_of, paging
@@ -68,9 +70,11 @@ def add(visit: Visit) -> HtmlResponse:
         with visit.system.database.begin() as work:
             made = show_webhook(subscribe(work, visit.caller(), form, secret), secret=True)
     except Invalid as error:
-        return _show(visit, status=422, errors=errors_by_field(error.faults, _FIELDS))
+        return _show(
+            visit, status=422, errors=errors_by_field(faults_in_words(visit.texts, error.faults), _FIELDS)
+        )
     except Conflict as error:
-        return _show(visit, status=409, errors=errors_by_field([Fault("", error.detail)], _FIELDS))
+        return _show(visit, status=409, errors={"": list(refusal_in_words(visit.texts, error))})
     return _show(visit, status=201, made=made)
 
 
@@ -116,8 +120,10 @@ def _form(visit: Visit) -> WebhookForm:
     try:
         return msgspec.convert(typed, WebhookForm)
     except msgspec.ValidationError as error:
-        field = "/event_types" if "event_types" in str(error) else "/url"
-        raise Invalid([Fault(field, visit.texts("form.wrong"))]) from None
+        t = visit.texts
+        if "event_types" in str(error):
+            raise Invalid([Fault("/event_types", t("webhook.wrong_types"))]) from None
+        raise Invalid([Fault("/url", t("webhook.wrong_url", most=LONGEST_URL))]) from None
 
 
 def _show(
