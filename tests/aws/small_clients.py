@@ -232,8 +232,9 @@ class _StepFunctions:
             if executionArn not in self._aws.executions:
                 raise self.exceptions.refuse("ExecutionDoesNotExist", "StopExecution")
             run = self._aws.executions[executionArn]
-            if run.status == "RUNNING":
-                run.status, run.token, run.invoke_at = "ABORTED", None, None
+            if run.status not in ("RUNNING", "ABORTED"):
+                raise _refused("ValidationException", "StopExecution")
+            run.status, run.token, run.invoke_at = "ABORTED", None, None
 
     def describe_execution(self, *, executionArn: str) -> Json:
         with self._aws.gate.around("states describe"):

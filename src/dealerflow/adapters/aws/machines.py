@@ -18,6 +18,8 @@ _encode = msgspec.json.Encoder().encode
 _RUNS = ("RUNNING", "PENDING_REDRIVE")
 # What the service says of a token that is not, or no longer, waited for.
 _NOT_WAITED_FOR = ("TaskDoesNotExist", "TaskTimedOut", "InvalidToken")
+# What it says of an execution that cannot be stopped. Id and cause are ours, so nothing else can be invalid.
+_NOT_RUNNING = ("ExecutionDoesNotExist", "ValidationException")
 
 
 class StepFunctions:
@@ -59,8 +61,9 @@ class StepFunctions:
         with aws_calls("Step Functions"):
             try:
                 self._client.stop_execution(executionArn=execution, cause=reason)
-            except self._client.exceptions.ExecutionDoesNotExist:
-                return
+            except self._client.exceptions.ClientError as refused:
+                if refused.response["Error"]["Code"] not in _NOT_RUNNING:
+                    raise
 
     def ended(self, execution: str) -> str | None:
         """See `application.following.ExecutionStatuses`."""
