@@ -16,8 +16,10 @@ from typing import NoReturn, cast
 
 import pytest
 import sqlalchemy as sa
+from msgspec.structs import replace
 from pysqlite3 import dbapi2 as sqlite
 
+from dealerflow.adapters.clock import TimeIds
 from dealerflow.adapters.database.engine import open_engine, transaction
 from dealerflow.adapters.database.message_store import SqlMessageStore
 from dealerflow.adapters.database.spool_positions import advance, drained_to
@@ -238,6 +240,25 @@ def test_pruning_much_is_done_in_small_parts(writer: SpoolWriter, reader: Sqlite
     for _ in range(4):
         writer.snapshot()
     assert len(reader.read(0, 9_999)) == 10
+
+
+def test_an_order_is_found_by_its_id_among_many(writer: SpoolWriter, reader: SqliteSpoolReader) -> None:
+    clock = StillClock()
+    ids = TimeIds(clock.now)
+    taken = [ids.new("ord") for _ in range(3)]
+    for number in range(60):
+        new = replace(order(number).new, id=taken[-1])
+        writer.append(PlaceOrder(new=new), lambda _: None, at=clock.now())
+        clock.ms += number * 40  # some in one moment, some alone
+        taken.append(ids.new("ord"))
+    kept = taken[2:-1]
+    writer.snapshot()  # what is asked later is done later
+    found = [reader.order(order_id) for order_id in kept]
+    assert [new and new.id for new in found] == kept
+    assert [reader.order(order_id) for order_id in (*taken[:2], taken[-1], "ord_00000013")] == [None] * 4
+    writer.prune(30)
+    writer.snapshot()
+    assert [reader.order(order_id) is None for order_id in kept] == [number < 30 for number in range(60)]
 
 
 # --- idempotency keys ------------------------------------------------------------------------------------

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
+import httpx
 import msgspec
 from httpx import Response
 from litestar.handlers import HTTPRouteHandler
@@ -61,6 +62,7 @@ class WebTestSystem(TestSystem):
             files.put_accounts(work, _rows("accounts"), self.hasher.hash, least_password=4)
         self.spool = SpoolWriter(data / "intake.db")
         self.spool.open()
+        self.spool_reader = SqliteSpoolReader(data / "intake.db")
         self.web = self._web()
         self.app: ASGIApp = make_app(self.web)
         self.rung = 0
@@ -102,6 +104,7 @@ class WebTestSystem(TestSystem):
             public_url="http://dealerflow.test",
             ring=self._ring,
             keeps_up=False,
+            received=self.spool_reader.order,
         )
 
     def _ring(self) -> None:
@@ -120,6 +123,7 @@ class WebTestSystem(TestSystem):
         self.drain()
 
     def close(self) -> None:
+        self.spool_reader.close()
         self.spool.close()
         super().close()
 
@@ -135,7 +139,7 @@ class WithRealIds(WebTestSystem):
 class Client:
     """Calls the application as one person; `post` and the others take JSON."""
 
-    def __init__(self, system: WebTestSystem, http: TestClient[ASGIApp], who: str | None = None) -> None:
+    def __init__(self, system: WebTestSystem, http: httpx.Client, who: str | None = None) -> None:
         self.system = system
         self.http = http
         self.headers = {"Authorization": f"Bearer {system.token(who)}"} if who else {}

@@ -74,6 +74,7 @@ class WebProcess:
                 ring=system.bell.ring,
                 tracing=system.tracing,
                 prepared=self._is_prepared,
+                received=system.spool_reader.order,
                 stopping=self.stopping,
                 demo_accounts=demo_people() if demo else (),
             )

@@ -22,6 +22,7 @@ from dealerflow.application.work import Database, Pipelines
 if TYPE_CHECKING:
     from dealerflow.application.queries import Queries
     from dealerflow.application.upkeep import Upkeep
+    from dealerflow.domain.orders import NewOrder
     from dealerflow.web.taking import Intake
 
 HttpRequest = Request[Any, Any, State]
@@ -33,6 +34,10 @@ def _nobody_to_wake() -> None:
 
 def _prepared() -> bool:
     return True
+
+
+def _cannot_be_asked(_: str) -> None:
+    return None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -55,6 +60,7 @@ class WebSystem:
     `streams`: whether an answer may be held open; where not, whoever listens comes back again and again.
     `stopping` is set when the process was asked to stop: open streams end, which otherwise would hold it up.
     `demo_accounts` are shown on the pages, with their passwords; there are some in a demo only.
+    `received` gives an order that is not processed yet, where what holds it can be asked (SQS cannot); it may raise Outage.
     `prepared` says whether migrations and demo data, at start, are done (or cannot be done while the database is away).
     """
 
@@ -77,6 +83,7 @@ class WebSystem:
     keeps_up: bool = True
     streams: bool = True
     prepared: Callable[[], bool] = _prepared
+    received: Callable[[str], NewOrder | None] = _cannot_be_asked
     demo_accounts: tuple[DemoAccount, ...] = ()
     stopping: Event = field(default_factory=Event)
 

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,9 @@ from markupsafe import escape
 
 from dealerflow.application.orders import DecisionForm, decide
 from dealerflow.application.tracking import renew_link
+from dealerflow.domain.errors import Outage
 from dealerflow.domain.people import Account, Caller
+from dealerflow.web.system import WebSystem
 from tests.web.harness import Client, WithRealIds, address, running
 from tests.web.outages import without_database
 from tests.web.pages.visitor import Visitor, forms_of
@@ -159,6 +162,65 @@ def test_an_order_that_is_received_is_shown_while_the_database_is_away(anyone: C
         page = visitor.order()
         again = visitor.get(str(page.url))
     assert "We have your order" in again.text
+
+
+def test_who_ordered_sees_what_was_ordered_before_it_is_processed_and_while_the_database_is_away(
+    anyone: Client,
+) -> None:
+    visitor = Visitor(anyone, "es")
+    with without_database(anyone):
+        others = [visitor.order(name=f"Otto {number}", dealership="harbour") for number in range(3)]
+        page = visitor.order(
+            model="meridian",
+            trim="touring",
+            colour="deep-blue",
+            options=["tow-bar"],
+            note="¿Antes de mayo?",
+            shown_price="",
+        )
+        more = [visitor.order(name=f"Ida {number}") for number in range(3)]
+        again = visitor.get(str(page.url))
+    assert "Tenemos su pedido" in again.text
+    words = (
+        "Touring",
+        "Azul profundo",
+        "Northside Motors",
+        "Ana Núñez",
+        "ana@example.com",
+        "¿Antes de mayo?",
+    )
+    for said in (*words, "tal como figura"):
+        assert said in again.text, said
+    assert not re.search(r"Otto|Ida", again.text)
+    assert "Harbour" in visitor.get(str(others[1].url)).text
+    assert "Ida 2" in visitor.get(str(more[2].url)).text
+    asked = f"/api/v1/orders/{page.url.path.rpartition('/')[2]}?{page.url.query.decode()}"
+    assert visitor.get(asked).json()["vehicle"] is None, "the interface tells it once it is processed"
+
+
+def test_what_was_ordered_is_shown_to_nobody_with_a_wrong_key(anyone: Client) -> None:
+    visitor = Visitor(anyone)
+    page = visitor.order()
+    assert "Ana Núñez" in page.text
+    for key in ("wrong", "0.wrong", "1.wrong"):
+        assert visitor.get(f"{page.url.path}?key={key}").status_code == 404
+
+
+class WhatCannotBeAsked(WithRealIds):
+    """What holds its orders cannot be read now."""
+
+    def _web(self) -> WebSystem:
+        return replace(super()._web(), received=self._away)
+
+    def _away(self, _: str) -> None:
+        raise Outage
+
+
+def test_what_was_ordered_is_not_told_where_what_holds_it_cannot_be_asked(tmp_path: Path) -> None:
+    with running(f"sqlite:///{tmp_path / 'other.db'}", tmp_path, made=WhatCannotBeAsked) as client:
+        page = Visitor(client).order()
+        assert "what you ordered then appears here" in page.text
+        assert "Ana Núñez" not in page.text
 
 
 def test_a_processed_order_asks_to_come_back_while_the_database_is_away(anyone: Client) -> None:

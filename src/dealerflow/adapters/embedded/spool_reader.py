@@ -14,9 +14,12 @@ from pysqlite3 import dbapi2 as sqlite
 from dealerflow.adapters.database.engine import OLDEST_SAFE_SQLITE
 from dealerflow.application.ports import Spooled
 from dealerflow.domain.errors import Outage
-from dealerflow.domain.messages import AnyMessage, Unreadable
+from dealerflow.domain.ids import made_at
+from dealerflow.domain.messages import AnyMessage, PlaceOrder, Unreadable
+from dealerflow.domain.orders import NewOrder
 
 BUSY_TIMEOUT_S = 2.0
+MOST_APART_MS = 1_000  # when an order was taken, by its row and by its id
 
 
 def open_spool(path: Path, mode: str) -> Any:
@@ -66,6 +69,37 @@ class SqliteSpoolReader:
     def last(self) -> int:
         rows = self._rows("SELECT seq FROM sqlite_sequence WHERE name = 'spool'")
         return int(rows[0][0]) if rows else 0
+
+    def order(self, order_id: str) -> NewOrder | None:
+        """The order as it was taken, if it is still here. Raises Outage.
+
+        Its id tells when that was, so of a million that wait only those of that moment are looked at.
+        """
+        made = made_at(order_id)
+        if made is None:
+            return None
+        of_that_moment = self._first_since(made - MOST_APART_MS), self._first_since(made + MOST_APART_MS + 1)
+        found = self._rows(
+            "SELECT body FROM spool WHERE position >= ? AND position < ? AND instr(body, ?)",
+            (*of_that_moment, order_id.encode()),
+        )
+        messages = (self._decode(body) for (body,) in found)
+        orders = (message.new for message in messages if isinstance(message, PlaceOrder))
+        return next((new for new in orders if new.id == order_id), None)
+
+    def _first_since(self, at: int) -> int:
+        """The position of the first order that was taken then or later, or the one behind the last."""
+        low, high = 0, self.last() + 1
+        while low < high:
+            middle = (low + high) // 2
+            rows = self._rows(
+                "SELECT position, at FROM spool WHERE position >= ? ORDER BY position LIMIT 1", (middle,)
+            )
+            if rows and rows[0][1] < at:
+                low = rows[0][0] + 1
+            else:
+                high = middle
+        return low
 
     def close(self) -> None:
         """Close the file. Reading again opens it again."""

@@ -11,6 +11,7 @@ from urllib.parse import urlencode
 import msgspec
 from babel.dates import format_date
 
+from dealerflow.application.order_views import show_received
 from dealerflow.application.orders import DecisionForm, decide, visible
 from dealerflow.application.payments import PaymentForm, receive_payment
 from dealerflow.application.queries import PageRequest
@@ -186,13 +187,31 @@ def _customer(visit: Visit, order_id: str) -> Caller:
 
 def _show(visit: Visit, order_id: str, *, said: str | None = None, status: int = 200) -> HtmlResponse:
     order = _see(visit, order_id)
-    zone = visit.zone_of(order.dealership) if order.dealership else None
+    zone = visit.zone_of(order.dealership) if order.dealership and order.state != RECEIVED else None
     page = _page(visit, order, said)
     return visit.show("tracking.html", page, status=status, zone=zone, address=page.address)
 
 
 def _see(visit: Visit, order_id: str) -> OrderView:
-    return see_order(visit.system, visit.request, visit.caller(order_id), order_id, visit.language)
+    caller = visit.caller(order_id)
+    order = see_order(visit.system, visit.request, caller, order_id, visit.language)
+    if order.state != RECEIVED or caller.link_number != 0:  # a later link is made for a processed order only
+        return order
+    return _as_taken(visit, order)
+
+
+def _as_taken(visit: Visit, order: OrderView) -> OrderView:
+    """With what intake still has of an order that is not processed yet."""
+    try:
+        new = visit.system.received(order.id)
+    except Outage:
+        new = None
+    if new is None:
+        return order
+    snapshot = visit.system.intake.snapshot
+    dealership = snapshot.dealerships.get(new.dealership) if snapshot else None
+    shown = show_received(order.id, new, visit.language)
+    return msgspec.structs.replace(shown, dealership_name=dealership.name if dealership else None)
 
 
 def _page(visit: Visit, order: OrderView, said: str | None) -> TrackingPage:
