@@ -12,7 +12,7 @@ from dealerflow.cli.options import Json
 if TYPE_CHECKING:
     from decimal import Decimal
 
-    from dealerflow.composition.aws_cost.calculation import Bill, Calls, Price, Prices
+    from dealerflow.composition.aws_cost.calculation import Bill, Calls, Prices
 
 SIZES = (1, 1_000, 100_000)
 
@@ -24,6 +24,14 @@ def cost(
     table: Annotated[
         bool, typer.Option("--table", help="Compare 1, 1,000 and 100,000 orders a day.")
     ] = False,
+    page_views: Annotated[
+        int | None,
+        typer.Option(
+            "--page-views",
+            metavar="N",
+            help="How often people's pages ask in an order's life, if not as assumed.",
+        ),
+    ] = None,
     as_json: Json = False,
 ) -> None:
     """Show what an installation on AWS costs, by service: fixed in a month, and for each order."""
@@ -33,8 +41,11 @@ def cost(
 
     if orders_per_day < 1:
         raise WrongUsage("--orders-per-day must be at least 1")
+    if page_views is not None and page_views < 0:
+        raise WrongUsage("--page-views must be at least 0")
     calls, prices = committed_calls(), committed_prices()
-    bills = [bill(calls, prices.prices, size) for size in (SIZES if table else (orders_per_day,))]
+    sizes = SIZES if table else (orders_per_day,)
+    bills = [bill(calls, prices.prices, size, views=page_views) for size in sizes]
     if as_json:
         facts = _facts(calls, prices)
         say_json([facts | _plain(one) for one in bills] if table else facts | _plain(bills[0]))
@@ -43,7 +54,7 @@ def cost(
         _compare(bills)
     else:
         _by_service(bills[0])
-    _notes(calls, prices)
+    _notes(calls, prices, bills[0])
 
 
 def _by_service(one: Bill) -> None:
@@ -61,13 +72,14 @@ def _by_service(one: Bill) -> None:
     total = {
         "service": "in all",
         "fixed USD a month": f"{one.fixed:.2f}",
-        "US cents an order": f"{one.order_cents + one.around_cents:.4f}",
+        "US cents an order": f"{one.each_cents:.4f}",
         "USD a month": f"{one.month:.2f}",
     }
     show(tuple(total), [*rows, total])
     print(
         f"\n{one.orders_per_day:,} orders a day: the calls of one order cost {one.order_cents:.3f} US cents, people"
-        f" looking at it {one.around_cents:.3f}; with what is fixed, an order costs {one.all_in_cents:.3f}."
+        f" looking at it {one.views_cents:.3f}, keeping it {one.kept_cents:.3f}; with what is fixed, an order costs"
+        f" {one.all_in_cents:.3f}."
     )
 
 
@@ -79,7 +91,7 @@ def _compare(bills: list[Bill]) -> None:
             "orders a day": f"{one.orders_per_day:,}",
             "fixed USD a month": f"{one.fixed:,.2f}",
             "calls of an order, US cents": f"{one.order_cents:.3f}",
-            "looking at it, US cents": f"{one.around_cents:.3f}",
+            "looking at it, US cents": f"{one.views_cents:.3f}",
             "USD a month": f"{one.month:,.2f}",
             "all in, US cents an order": f"{one.all_in_cents:,.3f}",
         }
@@ -88,25 +100,33 @@ def _compare(bills: list[Bill]) -> None:
     show(tuple(rows[0]), rows)
 
 
-def _notes(calls: Calls, prices: Prices) -> None:
-    from dealerflow.composition.aws_cost.calculation import GOAL_CENTS_AN_ORDER, assumed_cents, unseen
-
-    print(f"\nPrices of {prices.region}, {prices.date}, without free tiers, discounts, support and taxes.")
-    print(
-        f"Calls: {calls.source} on {calls.date}; the goal is {GOAL_CENTS_AN_ORDER} US cents for those of one order."
+def _notes(calls: Calls, prices: Prices, one: Bill) -> None:
+    from dealerflow.composition.aws_cost.calculation import (
+        GOAL_CENTS_AN_ORDER,
+        assumed_cents,
+        order_cents,
+        unseen,
     )
-    assumed = assumed_cents(calls.order, prices.prices)
-    print(f"Of these {assumed:.3f} rest on assumptions: how long functions run, how many calls are traced.")
-    dearest = sorted(_cents(calls, prices.prices).items(), key=lambda pair: pair[1], reverse=True)[:3]
-    print(f"Most of them are {', '.join(f'{service} ({cents:.3f})' for service, cents in dearest)}.")
+
+    size = one.orders_per_day
+    print(f"\nPrices of {prices.region}, {prices.date}, without free tiers, discounts, support and taxes.")
+    print(f"Calls: {calls.source} on {calls.date}: {calls.about}")
+    print(f"Looking at it: {one.views} page requests{_how(calls, one.views)}.")
+    assumed = assumed_cents(calls, prices.prices, size)
+    dearest = sorted(order_cents(calls, prices.prices, size).items(), key=lambda pair: pair[1], reverse=True)[
+        :3
+    ]
+    print(f"The goal is {GOAL_CENTS_AN_ORDER} US cents for the calls of one order. At {size:,} a day")
+    print(
+        f"{assumed:.3f} of them rest on assumptions about Lambda: how much slower it is, how often it starts cold;"
+    )
+    print(f"most are {', '.join(f'{service} ({cents:.3f})' for service, cents in dearest)}.")
     if names := unseen(calls, prices.prices):
         print(f"Not looked up, check them: {', '.join(names)}.")
 
 
-def _cents(calls: Calls, prices: dict[str, Price]) -> dict[str, Decimal]:
-    from dealerflow.composition.aws_cost.calculation import cents_by_service
-
-    return cents_by_service(calls.order, prices)
+def _how(calls: Calls, views: int) -> str:
+    return f" ({calls.views_why})" if views == calls.views else ""
 
 
 def _facts(calls: Calls, prices: Prices) -> dict[str, Any]:
@@ -127,7 +147,9 @@ def _plain(one: Bill) -> dict[str, Any]:
         "orders_per_day": one.orders_per_day,
         "fixed_usd_a_month": _number(one.fixed),
         "order_us_cents": _number(one.order_cents),
-        "around_us_cents": _number(one.around_cents),
+        "page_views": one.views,
+        "views_us_cents": _number(one.views_cents),
+        "kept_us_cents": _number(one.kept_cents),
         "usd_a_month": _number(one.month),
         "all_in_us_cents_an_order": _number(one.all_in_cents),
         "services": [
