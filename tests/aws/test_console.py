@@ -274,3 +274,10 @@ def test_the_command_line_of_one_machine_never_loads_boto3(tmp_path: Path) -> No
         "sys.exit('boto3' in sys.modules or 'botocore' in sys.modules)"
     )
     subprocess.run([sys.executable, "-c", script, str(tmp_path)], cwd=tmp_path, check=True)
+
+
+def test_new_number_series_are_opened_from_afar(stack: Stack) -> None:
+    """As after a restore to a point in time."""
+    assert "nothing was changed" in stack.says("new-series")
+    assert "go on with R1" in stack.says("new-series", "--yes", "--reason", "back to noon")
+    assert "back to noon" in stack.says("new-series")

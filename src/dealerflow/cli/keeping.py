@@ -1,4 +1,4 @@
-"""`audit`, `backup`, `restore`, `openapi` and `asyncapi`: keeping an installation."""
+"""`audit`, `backup`, `restore`, `new-series`, `openapi` and `asyncapi`: keeping an installation."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated
 
 import typer
 
+from dealerflow.cli.errors import WrongUsage
 from dealerflow.cli.options import DEFAULT_DATA, Data, Json, only_on_one_machine, opened
 
 POSTGRES_BACKUP = (
@@ -71,17 +72,60 @@ def restore(
     """
     from dealerflow.adapters.embedded.backup import open_anew, put_back
     from dealerflow.adapters.embedded.liveness import DirectoryLock
+    from dealerflow.cli.person import name
 
-    only_on_one_machine(data, "restore its database from a snapshot of RDS")
+    only_on_one_machine(
+        data, "let RDS put its database back to an earlier time, then call `dealerflow new-series`"
+    )
     lock = DirectoryLock(data)
     lock.acquire()
     try:
         put_back(directory, data)
         with opened(data) as system:
-            times = open_anew(system.engine, system.settings.data)
+            times = open_anew(
+                system.engine,
+                system.settings.data,
+                at=system.clock.now(),
+                by=name(),
+                reason=f"restored from {directory.name}",
+            )
     finally:
         lock.release()
     print(f"restored into {data}; document numbers go on with R{times}")
+
+
+def new_series(
+    reason: Annotated[str, typer.Option(help="Why; it is kept.")] = "",
+    yes: Annotated[
+        bool, typer.Option("--yes", help="Do it; without it only what would change is shown.")
+    ] = False,
+    data: Data = DEFAULT_DATA,
+) -> None:
+    """Give document numbers and VINs anew, after the database was put back to an earlier time.
+
+    What was issued in the lost time has been seen outside, so its numbers must not be given again. `restore` does it by itself.
+    """
+    from dealerflow.adapters.database import number_series
+    from dealerflow.adapters.database.engine import transaction
+    from dealerflow.cli.output import show, shown_time
+    from dealerflow.cli.person import name
+
+    if yes and not reason.strip():
+        raise WrongUsage("say why with --reason; it is kept")
+    with opened(data) as system:
+        with transaction(system.engine, "read") as connection:
+            before = number_series.openings(connection)
+        for one in before:
+            print(f"R{one.number} was opened on {shown_time(one.at)} by {one.by}: {one.reason}")
+        show(("what", "last", "next"), [one._asdict() for one in number_series.preview(system.engine)])
+        if not yes:
+            print("nothing was changed: this is how numbers would go on; open the new series with --yes")
+            return
+        with transaction(system.engine) as connection:
+            number = number_series.open_series(
+                connection, at=system.clock.now(), by=name(), reason=reason.strip()
+            )
+    print(f"document numbers go on with R{number}")
 
 
 def openapi(

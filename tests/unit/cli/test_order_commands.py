@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dealerflow.adapters.embedded.backup import SKIPPED_VINS
+from dealerflow.adapters.database.number_series import SKIPPED_VINS
 from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.application import queues

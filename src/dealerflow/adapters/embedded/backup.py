@@ -18,15 +18,14 @@ from typing import Any
 import sqlalchemy as sa
 from pysqlite3 import dbapi2 as safe_sqlite
 
-from dealerflow.adapters.database import tables as t
 from dealerflow.adapters.database.engine import transaction
+from dealerflow.adapters.database.number_series import open_series
 from dealerflow.adapters.database.spool_positions import drained_to
 from dealerflow.domain.errors import Conflict, NotFound
 
 SPOOL = "intake.db"
 DATABASE = "dealerflow.db"
 NOT_COPIED = {"run", SPOOL, DATABASE}
-SKIPPED_VINS = 1_000  # serial numbers that may have been given out since the copy was made
 _SIDE_FILES = ("-wal", "-shm", "-journal", ".write", ".wants")
 
 
@@ -54,11 +53,10 @@ def put_back(source: Path, data: Path) -> list[str]:
     return _copy(source, data)
 
 
-def open_anew(engine: sa.Engine, data: Path) -> int:
+def open_anew(engine: sa.Engine, data: Path, *, at: int, by: str, reason: str) -> int:
     """Let numbers go on where nothing was given out before; how often this installation has been restored."""
     with transaction(engine) as connection:
-        restored = _raise_setting(connection, "restored")
-        connection.execute(sa.update(t.plants).values(last_vin=t.plants.c.last_vin + SKIPPED_VINS))
+        restored = open_series(connection, at=at, by=by, reason=reason)
         with _opened(data / SPOOL, "rw") as spool:
             _count_on(connection, spool)
     return restored
@@ -114,14 +112,6 @@ class _opened:  # noqa: N801 - reads as a word
 
     def __exit__(self, *_: object) -> None:
         self._connection.close()
-
-
-def _raise_setting(connection: sa.Connection, name: str) -> int:
-    known = sa.select(t.settings.c.value).where(t.settings.c.name == name)
-    raised = int(connection.execute(known).scalar() or 0) + 1
-    connection.execute(sa.delete(t.settings).where(t.settings.c.name == name))
-    connection.execute(sa.insert(t.settings).values(name=name, value=str(raised)))
-    return raised
 
 
 def _count_on(connection: sa.Connection, spool: Any) -> None:
