@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from dealerflow.application.calls import HEADER
 from dealerflow.web import health
 from dealerflow.web.app import API, API_ROUTES
 from dealerflow.web.reference import openapi
@@ -29,9 +30,10 @@ object outside the caller's scope does not exist: 404; so does an order under a 
 **Errors** are [problems](problems.md). A body that is no JSON is 400, too large 413, wrong 422 with every
 fault at once.
 
-**Repeating.** `Idempotency-Key` is honoured on every POST for 24 hours, per caller, method and path: the same
-answer is given again, with `Idempotent-Replayed: true`. Another body with the same key is 422. Only 2xx
-answers are kept.
+**Repeating.** `Idempotency-Key` is honoured on every POST that does something, for 24 hours, per caller,
+method and path: the same answer is given again, with `Idempotent-Replayed: true`. Another body with the same key
+is 422. Only 2xx answers are kept. Where a POST ignores the key, because it changes nothing that a repeat could
+double, it says so below.
 
 **Lists** are `{"items": […], "next": cursor or null}` with `?limit=` (1 to 200) and `?cursor=`.
 
@@ -93,6 +95,8 @@ def _operation(
     if "requestBody" in operation:
         (content,) = operation["requestBody"]["content"].values()
         yield "Body: " + _fields(content["schema"], schemas)
+    if method == "post" and not any(one["name"] == HEADER for one in operation["parameters"]):
+        yield "`Idempotency-Key` is ignored: a repeat does no harm."
     yield "Answers: " + "; ".join(_answers(operation["responses"], schemas)) + "."
 
 

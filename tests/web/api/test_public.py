@@ -43,6 +43,24 @@ def test_a_quote_is_the_price_of_the_order(anyone: Client) -> None:
     assert anyone.place()["price"] == shown["price"]
 
 
+def test_a_quote_keeps_nothing_so_a_key_means_nothing_to_it(anyone: Client) -> None:
+    asked = [
+        {"dealership": "northside", "vehicle": {**CAR, "trim": trim}} for trim in ("base", "touring", "base")
+    ]
+    answers = [anyone.post(f"{API}/quote", body, idempotency_key="k") for body in asked]
+    assert [answer.status_code for answer in answers] == [200, 200, 200]
+    assert answers[0].json() == answers[2].json() != answers[1].json()
+    assert not any("Idempotent-Replayed" in answer.headers for answer in answers)
+    described = anyone.get("/openapi.json").json()["paths"]
+    ignoring = {
+        path
+        for path, operations in described.items()
+        if "post" in operations
+        and not any(one["name"] == "Idempotency-Key" for one in operations["post"]["parameters"])
+    }
+    assert ignoring == {f"{API}/quote", f"{API}/sessions"}
+
+
 def test_a_quote_names_what_is_missing_or_wrong(anyone: Client) -> None:
     vehicle = {"model": "meridian", "options": ["rocket"]}
     quote = anyone.post(f"{API}/quote", {"dealership": "nowhere", "vehicle": vehicle})
