@@ -9,16 +9,12 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-import sqlalchemy as sa
 
 from dealerflow.adapters.aws.names import Names
-from dealerflow.adapters.database.engine import open_engine
-from dealerflow.adapters.embedded.backup import SKIPPED_VINS
 from tests.aws.conftest import STACK
 from tests.aws.emulator import ACCOUNT, REGION, Emulator
 from tests.aws.template import load
-from tests.docs.documents import DOCS, blocks
-from tests.postgres import PostgresServer
+from tests.docs.documents import DOCS
 
 DEPLOY = (DOCS / "how-to" / "deploy-on-aws.md").read_text("utf-8")
 EXAMPLE = DOCS / "how-to" / "examples" / "aws" / "template.yaml"
@@ -39,24 +35,6 @@ def test_the_guide_names_only_outputs_and_resources_that_there_are() -> None:
     assert outputs <= set(load().data["Outputs"])
     assert resources
     assert resources <= set(load().resources)
-
-
-def test_after_a_restore_numbers_go_on_where_nothing_was_given_out(
-    postgres: PostgresServer, demo_database: str
-) -> None:
-    [statements] = [block.text for block in blocks(DEPLOY) if block.language == "sql"]
-    url = postgres.url(postgres.create_database(template=demo_database))
-    engine = open_engine(url, connections=1)
-    plants = "SELECT sum(last_vin), count(*) FROM plants"
-    with engine.connect() as connection:
-        before, count = connection.execute(sa.text(plants)).one()
-    for times in (1, 2):
-        with engine.connect() as connection:
-            connection.exec_driver_sql(statements)
-            said = connection.execute(sa.text("SELECT value FROM settings WHERE name = 'restored'")).scalar()
-            assert said == str(times)
-            assert connection.execute(sa.text(plants)).one() == (before + times * SKIPPED_VINS * count, count)
-    engine.dispose()
 
 
 @pytest.fixture(scope="module")
