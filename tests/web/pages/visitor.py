@@ -7,8 +7,6 @@ from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
 from httpx import Response
-from litestar.testing import TestClient
-from litestar.types import ASGIApp
 
 from tests.web.harness import PASSWORD, Client
 
@@ -70,7 +68,7 @@ class Visitor:
 
     def __init__(self, client: Client, language: str = "en") -> None:
         self.system = client.system
-        self.http: TestClient[ASGIApp] = client.http
+        self.http = client.http
         self.http.follow_redirects = False
         self.headers = {"accept": "text/html", "accept-language": language}
 
