@@ -75,7 +75,7 @@ class Lives:
 
     def _messages(self) -> list[Row]:
         tally, per = self.tally, self._each
-        batches = per(sum(ran.times for name, ran in self.log.items() if name not in AT_THE_DOOR))
+        batches = per(sum(self._times(name) for name in self.log if name not in AT_THE_DOOR))
         published = per(tally.entries_of("sns"))
         # To look into the queues is what those do who wait here, too.
         sent = per(tally.calls_of("sqs", "GetQueueAttributes"))
