@@ -9,6 +9,7 @@ import pytest
 import sqlalchemy as sa
 
 from dealerflow.adapters.database import tables as t
+from dealerflow.composition.aws_upkeep import NothingLeaves, RelayRun
 from tests.aws.in_small import InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import dead_letters, discards, in_dead_queue, in_queue, redrives
@@ -212,6 +213,30 @@ def test_one_delivery_line_may_be_paused_while_the_others_go_on(days: int, small
     assert announced == [other.id, north.id]
     take(dealerflow, "ended", north, other)
     assert (dealerflow.audit(), small.aws.waiting()) == ([], [])
+
+
+def test_the_relay_fails_aloud_once_something_cannot_leave_for_long(small: InSmall) -> None:
+    dealerflow, [order] = placed(small, "northside")
+    small.gate.away.add("events")
+    dealerflow.dealer("northside").decides(order, "accept")
+    small.lets_time_pass(10 * 60)
+    small.system.still.pass_ms(10 * 60_000)
+    run = RelayRun(small.system)
+    with pytest.raises(NothingLeaves, match="bus"):
+        run()
+    dealerflow.operator.sends("/queues/events/pause", expect=200)
+    with pytest.raises(NothingLeaves, match="bus"):
+        run()
+    small.system.store.declare(["bus"])
+    dealerflow.operator.sends("/queues/bus/pause", expect=200)
+    run()  # it shall not leave
+    for queue in ("events", "bus"):
+        dealerflow.operator.sends(f"/queues/{queue}/resume", expect=200)
+    small.gate.away.clear()
+    small.system.still.pass_ms(60_000)
+    run()
+    order.reaches("order_arrived")
+    assert dealerflow.audit() == []
 
 
 def test_turns_are_fair_between_dealerships(small: InSmall) -> None:

@@ -26,6 +26,9 @@ from dealerflow.domain.intake import Snapshot
 
 log = logging.getLogger(__name__)
 
+MINUTE_MS = 60_000
+STUCK_MS = 15 * MINUTE_MS
+
 
 class _NoTaker:
     """Intake runs in other functions: here only its snapshot is brought up to date."""
@@ -59,6 +62,10 @@ class Relayed(msgspec.Struct, frozen=True, kw_only=True):
     trouble: str | None = None
 
 
+class NothingLeaves(DealerflowError):
+    """Messages have waited long in the database and cannot be forwarded: a part of the installation is missing or forbidden."""
+
+
 class RelayRun:
     """One run of the schedule. What it keeps between runs saves work, nothing depends on it."""
 
@@ -69,8 +76,24 @@ class RelayRun:
     def __call__(self, is_time_up: Callable[[], bool] = lambda: False) -> Relayed:
         """Look after intake, forward what is due, look into the dead letters, as far as there is time.
 
-        An outage is no failure, nor is time that is up: the next run is near.
+        An outage is no failure, nor is time that is up: the next run is near. Raises NothingLeaves, which its alarm sees:
+        no queue on AWS tells how old a message is that never reached it.
         """
+        relayed = self._relayed(is_time_up)
+        if stuck := self._stuck():
+            told = ", ".join(f"{queue} ({count})" for queue, count in sorted(stuck.items()))
+            raise NothingLeaves(
+                f"messages for {told} have waited for more than {STUCK_MS // MINUTE_MS} minutes"
+            )
+        return relayed
+
+    def _stuck(self) -> dict[str, int]:
+        try:
+            return self._system.outbox.stuck(since=self._system.clock.now() - STUCK_MS)
+        except Outage:  # the database: everything that needs it is late, and its alarms say so
+            return {}
+
+    def _relayed(self, is_time_up: Callable[[], bool]) -> Relayed:
         self._upkeep.step()
         try:
             forwarded = self._system.scheduled_relay.step(is_time_up)

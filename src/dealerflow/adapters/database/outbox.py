@@ -139,6 +139,14 @@ class Outbox:
             rows = connection.execute(take).all()
         return [any_envelope_of(row) for row in sorted(rows, key=lambda row: (row.sent_at, row.id))]
 
+    def stuck(self, *, since: int) -> dict[str, int]:
+        """Queue → how many messages have been due since before then, and were never forwarded. Paused queues wait by intent."""
+        due = sa.and_(_m.available_at <= since, sa.or_(_DELAYED, sa.and_(_HELD, _m.owner == RELAY)))
+        paused = sa.select(queues.c.name).where(queues.c.paused)
+        query = sa.select(_m.queue, sa.func.count()).where(due, _m.queue.not_in(paused)).group_by(_m.queue)
+        with transaction(self._engine, "read") as connection:
+            return dict(connection.execute(query).tuples().all())
+
     def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
         """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
         if message_ids:
