@@ -12,6 +12,9 @@ KILLS_SEED ?= 2026
 # What the functions on AWS run on; the same as the template's parameters Runtime and Architecture.
 RUNTIME ?= python3.13
 ARCHITECTURE ?= arm64
+PARTITION ?= aws
+# A folder with the pipeline of this installation on AWS (docs/how-to/extend-on-aws.md). The one called own is not committed.
+OWN ?= $(wildcard own)
 
 BIN := .venv/bin
 export PYTHON
@@ -71,10 +74,10 @@ bench: ## Measure, and write the results with the machine they were measured on
 	@scripts/install test
 	@exec $(BIN)/python -m benchmarks
 
-build: ## Fill the bundles of the functions on AWS, for `sam deploy` in infra (RUNTIME= and ARCHITECTURE= change for what)
+build: ## Fill the bundles of the functions on AWS, for `sam deploy` in infra (RUNTIME=, ARCHITECTURE=, OWN=, PARTITION=)
 	@scripts/install aws
-	@cd infra && SAM_CLI_TELEMETRY=0 DEALERFLOW_LAMBDA_RUNTIME=$(RUNTIME) DEALERFLOW_LAMBDA_ARCHITECTURE=$(ARCHITECTURE) \
-		../.venv-aws/bin/sam build --parameter-overrides Runtime=$(RUNTIME) Architecture=$(ARCHITECTURE)
+	@RUNTIME="$(RUNTIME)" ARCHITECTURE="$(ARCHITECTURE)" PARTITION="$(PARTITION)" OWN="$(OWN)" infra/build
+	@[ -e infra/samconfig.toml ] || cp infra/samconfig.default.toml infra/samconfig.toml
 	@infra/package --sizes infra/.aws-sam/build
 
 lock: ## Write requirements/*.txt anew (UPGRADE=1 takes the newest versions)

@@ -1,4 +1,4 @@
-"""`sam build` for this machine: once for the same sources, however many test processes ask for it."""
+"""What `make build` does, for this machine: once for the same sources, however many test processes ask for it."""
 
 from __future__ import annotations
 
@@ -18,63 +18,69 @@ SAM = ROOT / ".venv-aws" / "bin" / "sam"
 KEPT = 2  # older builds that may still be in use by another run
 
 
-def built() -> Path:
-    """The folder that `sam build` made. Raises RuntimeError with its words when it failed."""
+def built(own: Path | None = None) -> Path:
+    """The folder that `sam build` filled, for an installation with these files of its own.
+
+    Raises RuntimeError with the build's words when it failed.
+    """
     if not SAM.exists():
         raise RuntimeError("there is no SAM CLI: run scripts/install aws")
     BUILDS.mkdir(parents=True, exist_ok=True)
     with (BUILDS / "turn").open("w") as turn:
         fcntl.flock(turn, fcntl.LOCK_EX)
-        place = BUILDS / _sources()
+        place = BUILDS / _sources(own)
         if not (place / "template.yaml").exists():
-            _build(place)
+            _build(place, own)
             _forget_old(place)
         os.utime(place)
     return place
 
 
-def _build(place: Path) -> None:
+def _build(place: Path, own: Path | None) -> None:
     half_done = place.with_suffix(".new")
     shutil.rmtree(half_done, ignore_errors=True)
-    done = subprocess.run(
-        [
-            SAM, "build", "--build-dir", half_done, "--parameter-overrides", f"Runtime={RUNTIME}",
-            f"Architecture={ARCHITECTURE}",
-        ],
-        cwd=ROOT / "infra",
-        env={
-            **os.environ,
-            "SAM_CLI_TELEMETRY": "0",
-            "PYTHON": sys.executable,
-            "DEALERFLOW_LAMBDA_RUNTIME": RUNTIME,
-            "DEALERFLOW_LAMBDA_ARCHITECTURE": ARCHITECTURE,
-        },
-        capture_output=True,
-        text=True,
-        check=False,
-    )  # fmt: skip
+    done = run(BUILD_DIR=str(half_done), STAGE_DIR=str(_stage(place)), **({"OWN": str(own)} if own else {}))
     if done.returncode:
-        raise RuntimeError(f"sam build failed:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
+        raise RuntimeError(f"the build failed:\n{done.stdout[-2000:]}\n{done.stderr[-6000:]}")
     half_done.rename(place)
 
 
-def _sources() -> str:
+def run(**variables: str) -> subprocess.CompletedProcess[str]:
+    """infra/build for this machine, with these variables besides."""
+    environment = {name: value for name, value in os.environ.items() if name != "OWN"}
+    given = {"PYTHON": sys.executable, "RUNTIME": RUNTIME, "ARCHITECTURE": ARCHITECTURE, **variables}
+    return subprocess.run(
+        [ROOT / "infra" / "build"], env={**environment, **given}, capture_output=True, text=True, check=False
+    )
+
+
+def _stage(place: Path) -> Path:
+    """Beside the bundles: their template names the state machine's definition in there."""
+    return place.with_name(f"{place.name}-own")
+
+
+def _sources(own: Path | None) -> str:
     """Changes with whatever goes into the bundles."""
     digest = hashlib.sha256(f"{RUNTIME} {ARCHITECTURE} {sys.version}".encode())
     for path in _files():
         digest.update(path.relative_to(ROOT).as_posix().encode() + b"\0" + path.read_bytes())
+    if own:
+        for path in filter(Path.is_file, sorted(own.rglob("*"))):
+            digest.update(path.relative_to(own).as_posix().encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
 
 def _files() -> Iterator[Path]:
-    for folder in ("src/dealerflow", "infra"):
+    for folder in ("src/dealerflow", "infra", "scripts/stage"):
         for path in sorted((ROOT / folder).rglob("*")):
-            if path.is_file() and not {"__pycache__", ".aws-sam"} & set(path.parts):
+            if path.is_file() and not {"__pycache__", ".aws-sam", "samconfig.toml"} & set(path.parts):
                 yield path
     yield from sorted((ROOT / "requirements").glob("lambda-*.txt"))
 
 
 def _forget_old(newest: Path) -> None:
-    others = [path for path in BUILDS.iterdir() if path.is_dir() and path != newest and path.name != "zips"]
-    for path in sorted(others, key=lambda path: path.stat().st_mtime)[:-KEPT]:
+    others = [path for path in BUILDS.iterdir() if path.is_dir() and path not in (newest, BUILDS / "zips")]
+    builds = [path for path in others if not path.name.endswith("-own")]
+    for path in sorted(builds, key=lambda path: path.stat().st_mtime)[:-KEPT]:
         shutil.rmtree(path, ignore_errors=True)
+        shutil.rmtree(_stage(path), ignore_errors=True)

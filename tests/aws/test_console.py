@@ -27,6 +27,7 @@ from dealerflow.composition.aws_console import reached
 from dealerflow.composition.aws_upkeep import Prepare, prepare
 from dealerflow.composition.settings import settings_of
 from dealerflow.domain.messages import IssueInvoice
+from dealerflow.pipeline.loader import load, standard
 from tests.aws.test_dead_letters import ORDER
 from tests.ministack import ACCOUNT, REGION, MiniStack
 
@@ -65,6 +66,17 @@ class Stack:
             Handler="it.handler",
             Code={"ZipFile": zipped()},
             Environment={"Variables": environment},
+        )
+
+    def follows(self, pipeline: str) -> None:
+        """As the template says it to the function `web`."""
+        name = NAMES.function_name("web")
+        known = self.clients.functions.get_function_configuration(FunctionName=name)["Environment"][
+            "Variables"
+        ]
+        machine = {"DEALERFLOW_STATE_MACHINE": NAMES.state_machine(pipeline)}
+        self.clients.functions.update_function_configuration(
+            FunctionName=name, Environment={"Variables": {**known, **machine}}
         )
 
     def system(self) -> AwsSystem:
@@ -245,6 +257,23 @@ def test_a_stack_that_is_not_there_is_named(unprepared: Stack, monkeypatch: pyte
 
 def test_a_database_that_was_not_prepared_is_named(unprepared: Stack) -> None:
     assert "at revision none" in unprepared.refuses("queues")
+
+
+def test_a_command_that_follows_another_pipeline_than_the_stack_is_refused(
+    stack: Stack, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    ours, other = standard(), load(standard().text.replace("version: 1", "version: 2"))
+    stack.says("pipeline", "list")
+    (tmp_path / "life.yaml").write_text(other.text, "utf-8")
+    monkeypatch.setenv("DEALERFLOW_PIPELINE", str(tmp_path / "life.yaml"))
+    assert f"does not know the pipeline {other.id} yet: call its function prepare" in stack.refuses(
+        "pipeline", "list"
+    )
+    stack.follows(ours.id)
+    told = stack.refuses("pipeline", "move", ours.id)
+    assert f"new orders of shop follow the pipeline {ours.id}, and this program has {other.id}" in told
+    monkeypatch.delenv("DEALERFLOW_PIPELINE")
+    stack.says("pipeline", "list")
 
 
 def test_without_boto3_it_says_what_to_install(tmp_path: Path) -> None:

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import os
-import shutil
+import json
 from collections.abc import Iterator
 from contextlib import nullcontext
 from pathlib import Path
@@ -13,9 +12,9 @@ import pytest
 
 from dealerflow.adapters.aws.names import Names
 from dealerflow.pipeline.loader import load, standard
+from dealerflow.pipeline.vocabulary import STANDARD
 from tests.aws.building import built
 from tests.aws.emulator import ACCOUNT, REGION, Emulator
-from tests.aws.other_pipeline import with_pipeline
 from tests.postgres import PostgresServer
 from tests.stories.driver import Order, People
 from tests.stories.on_aws import STACK, OnAws, post_office
@@ -23,8 +22,41 @@ from tests.stories.usual_way import take
 
 NAMES = Names(stack=STACK, region=REGION, account=ACCOUNT)
 OLD = standard()
-# In the new version nobody estimates when a car arrives.
-NEW = load(OLD.text.replace("version: 1", "version: 2").replace("      - function: estimate_arrival\n", ""))
+# In the new version a function of one's own says when a car arrives, and a letter of one's own bids farewell.
+WORDS = STANDARD.extended(templates={"farewell": "a letter of one's own"})
+TEXT = (
+    OLD.text.replace("version: 1", "version: 2")
+    .replace("function: estimate_arrival", "function: harbour.tides:next_ship")
+    .replace("template: order_thanks", "template: farewell")
+)
+NEW = load(TEXT, vocabulary=WORDS)
+TIDES = """
+from dealerflow.application.functions import FunctionCall
+
+
+def next_ship(call: FunctionCall) -> dict[str, str]:
+    return {"ship": "for " + call.model}
+"""
+FAREWELL = """
+{% extends layout %}
+{% block subject %}Farewell{% endblock %}
+{% block body %}{% call p() %}Come back.{% endcall %}{% endblock %}
+"""
+
+
+def installation_of_ones_own(folder: Path) -> Path:
+    """What docs/how-to/extend-on-aws.md has somebody write."""
+    files = {
+        "dealerflow.toml": 'pipeline = "life.yaml"\ntemplates = "letters"\n',
+        "life.yaml": TEXT,
+        "letters/en/farewell.j2": FAREWELL,
+        "harbour/__init__.py": "",
+        "harbour/tides.py": TIDES,
+    }
+    for name, text in files.items():
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).write_text(text, "utf-8")
+    return folder
 
 
 class RollOut:
@@ -38,16 +70,12 @@ class RollOut:
         url = self._parameters["DatabaseUrl"]
         self.installation = OnAws(emulator, outputs, self._catcher, url, nullcontext)
 
-    def deploys_the_new_version(self) -> None:
-        """What `sam build` and `sam deploy` do, and then the function `prepare`."""
-        target = built().with_name(f"{built().name}-roll-out-{os.getpid()}")
-        try:
-            self.emulator.update(STACK, with_pipeline(built(), target, NEW.text), self._parameters)
-        finally:
-            shutil.rmtree(target, ignore_errors=True)
+    def deploys(self, own: Path) -> bytes:
+        """What `make build OWN=…` and `sam deploy` do, and then the function `prepare`, with its answer."""
+        self.emulator.update(STACK, built(own), self._parameters)
         self._catcher.stop()
         self._catcher = post_office(self.emulator)
-        self.installation.call("prepare", {})
+        return self.installation.call("prepare", {})
 
     def executions(self, pipeline: str) -> dict[str, str]:
         """Order → how its execution stands, in the state machine of this version."""
@@ -85,7 +113,8 @@ def test_orders_end_in_the_machine_of_their_version_unless_they_are_moved(
     stays, moves = (people.customer.orders("northside").reaches("order_placed") for _ in range(2))
     take(people, "quality_check", stays, moves)
 
-    roll_out.deploys_the_new_version()
+    own = installation_of_ones_own(tmp_path / "own")
+    assert json.loads(roll_out.deploys(own))["pipeline"] == NEW.id
     fresh = people.customer.orders("northside").reaches("order_placed")
     assert roll_out.executions(OLD.id) == {stays.id: "RUNNING", moves.id: "RUNNING"}
     assert roll_out.executions(NEW.id) == {fresh.id: "RUNNING"}
@@ -94,9 +123,10 @@ def test_orders_end_in_the_machine_of_their_version_unless_they_are_moved(
     assert facts(stays).keys() == {"estimated_arrival"}, "the old version's function was called"
     assert roll_out.executions(OLD.id)[stays.id] == "SUCCEEDED"
 
-    (tmp_path / "pipeline.yaml").write_text(NEW.text, "utf-8")  # as it lies beside whoever deployed it
-    monkeypatch.setenv("DEALERFLOW_PIPELINE", str(tmp_path / "pipeline.yaml"))
     command = roll_out.installation.command
+    with pytest.raises(AssertionError, match=f"follow the pipeline {NEW.id}, and this program has {OLD.id}"):
+        command("pipeline", "move", OLD.id)
+    monkeypatch.setenv("DEALERFLOW_DATA", str(own))
     assert command("pipeline", "move", OLD.id) == f"1 would move to {NEW.id}\n"
     assert roll_out.executions(NEW.id).keys() == {fresh.id}
     mails = len(people.mails(moves))
@@ -107,6 +137,7 @@ def test_orders_end_in_the_machine_of_their_version_unless_they_are_moved(
     assert (moves.state, len(people.mails(moves))) == ("quality_check", mails), "nobody is told again"
 
     take(people, "ended", moves, fresh)
-    assert (facts(moves), facts(fresh)) == ({}, {}), "the new version calls no function"
+    assert facts(moves) == facts(fresh) == {"ship": "for meridian"}, "one's own function was called"
+    assert "farewell" in {template for template, _ in people.letters(fresh)}, "one's own letter was sent"
     assert roll_out.executions(NEW.id) == {fresh.id: "SUCCEEDED", moves.id: "SUCCEEDED"}
     assert people.audit() == []

@@ -37,7 +37,7 @@ def warnings(
 
     That is: functions that cannot be found here, titles that lack a language which the file uses elsewhere.
     """
-    return (*_missing_functions(pipeline, find), *_missing_translations(pipeline))
+    return (*missing_functions(pipeline, find), *_missing_translations(pipeline))
 
 
 def _check_outcome(pipeline: Pipeline, state: State, outcome: Outcome, place: Node, wrong: Wrong) -> None:
@@ -119,7 +119,8 @@ def _inside(place: Node, *keys: str) -> Node:
     return place
 
 
-def _missing_functions(pipeline: Pipeline, find: Callable[[str], Callable[..., object]]) -> Iterator[str]:
+def missing_functions(pipeline: Pipeline, find: Callable[[str], object] = find_function) -> Iterator[str]:
+    """Which functions that the pipeline calls cannot be found, and why. `find` raises FunctionMissing."""
     for state in pipeline.states.values():
         for action in state.actions:
             if action.kind != "function":
