@@ -23,7 +23,7 @@ class Stack:
     """The deployed stack. Its functions know one database, which each story gets anew."""
 
     def __init__(self, emulator: Emulator, server: PostgresServer, template: str) -> None:
-        self._emulator = emulator
+        self.emulator = emulator
         self._server = server
         self._template = template
         self._url = server.url(DATABASE)
@@ -38,12 +38,12 @@ class Stack:
         self._server.drop_database(DATABASE)
         self._server.create_database(template=self._template, name=DATABASE)
         away = partial(here.stopped, self._server)
-        with OnAws(self._emulator, self._outputs, self._catcher, self._url, away).running() as installation:
+        with OnAws(self.emulator, self._outputs, self._catcher, self._url, away).running() as installation:
             yield installation
 
     def _forget(self) -> None:
         """A story may leave a queue paused, and messages in it."""
-        functions, sqs = self._emulator.client("lambda"), self._emulator.client("sqs")
+        functions, sqs = self.emulator.client("lambda"), self.emulator.client("sqs")
         for mapping in functions.list_event_source_mappings()["EventSourceMappings"]:
             if mapping["State"] != "Enabled":
                 functions.update_event_source_mapping(UUID=mapping["UUID"], Enabled=True)

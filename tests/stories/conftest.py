@@ -96,6 +96,9 @@ SERVED = {"served-sqlite": served_on_sqlite, "served-postgresql": served_on_post
 def pytest_configure(config: pytest.Config) -> None:
     config.addinivalue_line("markers", "also_served: this story is also told to real processes")
     config.addinivalue_line("markers", "only_on_aws: this story is about what only AWS has")
+    config.addinivalue_line(
+        "markers", "same_ledgers_as(story): what goes wrong here changes nothing in the ledgers"
+    )
     config.addinivalue_line("markers", "by_chance: who wins is chance, so the ledgers are not compared")
 
 
@@ -130,7 +133,12 @@ def dealerflow(
             assert dealerflow.audit() == []
             assert [r.getMessage() for r in caplog.get_records("call") if r.levelno >= logging.ERROR] == []
             if request.node.get_closest_marker("by_chance") is None:
-                check_ledgers(dealerflow, request.node.originalname.removeprefix("test_"))
+                check_ledgers(dealerflow, _story(request).removeprefix("test_"))
+
+
+def _story(request: pytest.FixtureRequest) -> str:
+    told_elsewhere = request.node.get_closest_marker("same_ledgers_as")
+    return str(told_elsewhere.args[0] if told_elsewhere else request.node.originalname)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import subprocess
 import sys
@@ -16,7 +17,7 @@ import httpx
 import pytest
 import sqlalchemy as sa
 
-from dealerflow.adapters.aws.names import Names
+from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.database.engine import open_engine
 from dealerflow.adapters.database.repositories.people import SqlPeople
 from dealerflow.adapters.database.session import Session
@@ -55,6 +56,7 @@ class OnAws:
         self._lambda = emulator.client("lambda")
         self._states = emulator.client("stepfunctions")
         self.unworked: set[str] = set()
+        self.meanwhile: Callable[[], None] = lambda: None  # what else goes on at each moment
         self.http = httpx.Client(base_url=emulator.api_url(outputs["ApiId"]), timeout=PATIENCE_SECONDS)
 
     @contextmanager
@@ -63,8 +65,8 @@ class OnAws:
         self._before = len(self._catcher.caught)
         self.call("prepare", {})
         with self.http, ExitStack() as closing:
-            self._engine = open_engine(self._url, connections=1)
-            closing.callback(self._engine.dispose)
+            self.engine = open_engine(self._url, connections=1)
+            closing.callback(self.engine.dispose)
             assert any(self.http.get("/readyz").is_success for _ in self.moments())
             yield self
 
@@ -79,7 +81,7 @@ class OnAws:
         return said
 
     def token(self, email: str) -> str:
-        with self._engine.connect() as connection:
+        with self.engine.connect() as connection:
             account = SqlPeople(Session(connection)).account_by_email(email)
         assert account is not None, f"there is no account {email}"
         return issue_token(account, self._secret)
@@ -87,6 +89,7 @@ class OnAws:
     def moments(self) -> Iterator[None]:
         deadline = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < deadline:
+            self.meanwhile()
             yield
             time.sleep(LOOK_EVERY_SECONDS)
 
@@ -136,7 +139,7 @@ class OnAws:
 
     def makes_messages_older(self, minutes: int) -> None:
         """As if everything that waits now had been sent so much earlier."""
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE messages SET sent_at = sent_at - :ms"), {"ms": minutes * 60_000}
             )
@@ -144,7 +147,7 @@ class OnAws:
     def leaves_one_attempt(self, queue: str) -> None:
         """As if everything in this queue that failed once had failed again and again."""
         last = policy_of(queue).max_attempts - 1
-        with self._engine.begin() as connection:
+        with self.engine.begin() as connection:
             connection.execute(
                 sa.text("UPDATE messages SET attempts = :last WHERE queue = :queue AND attempts > 0"),
                 {"last": last, "queue": queue},
@@ -158,7 +161,7 @@ class OnAws:
         """As somebody might do by hand, once it waits for somebody to decide."""
         waits = sa.text("SELECT token IS NOT NULL FROM executions WHERE order_id = :order")
         for _ in self.moments():
-            with self._engine.connect() as connection:
+            with self.engine.connect() as connection:
                 if connection.execute(waits, {"order": order}).scalar():
                     break
         for arn, (_, status) in self._executions_of(order).items():
@@ -176,6 +179,48 @@ class OnAws:
             for one in page["executions"]
             if one["name"].startswith(order)
         }
+
+    def token_of(self, order: str) -> str:
+        """What the order's execution waits with, as the database has it."""
+        with self.engine.connect() as connection:
+            query = sa.text("SELECT token FROM executions WHERE order_id = :order")
+            return str(connection.execute(query, {"order": order}).scalar_one())
+
+    def tell(self, order: str, outcome: str) -> None:
+        """Tell the order's execution that this was decided, past everybody who would refuse it."""
+        said = {"order": order, "decision": {"step": "", "outcome": outcome}}
+        self._states.send_task_success(taskToken=self.token_of(order), output=json.dumps(said))
+
+    def attempts(self, queue: str) -> int:
+        """How often the messages of this queue have failed, together."""
+        with self.engine.connect() as connection:
+            query = sa.text("SELECT coalesce(sum(attempts), 0) FROM messages WHERE queue = :queue")
+            return int(connection.execute(query, {"queue": queue}).scalar_one())
+
+    @contextmanager
+    def given_up_after(self, queue: str, *, receives: int) -> Iterator[None]:
+        """Within the block SQS moves a message to the dead-letter queue after so many deliveries, and not a thousand."""
+        sqs, url = self._emulator.client("sqs"), self._names.queue_url(queue)
+        before = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=["RedrivePolicy"])["Attributes"]
+        policy = {**json.loads(before["RedrivePolicy"]), "maxReceiveCount": receives}
+        sqs.set_queue_attributes(QueueUrl=url, Attributes={"RedrivePolicy": json.dumps(policy)})
+        yield
+        sqs.set_queue_attributes(QueueUrl=url, Attributes=before)
+
+    def in_sqs(self, queue: str) -> int:
+        """How many messages SQS has for this queue, those included that a function has in its hands."""
+        return self._lying(self._names.queue_url(queue))
+
+    def dead_in_sqs(self) -> dict[str, int]:
+        """Queue → how many messages lie in its dead-letter queue, where there are any. Their alarms look at that figure."""
+        found = {queue: self._lying(self._names.dead_queue_url(queue)) for queue in QUEUES}
+        return {queue: number for queue, number in found.items() if number}
+
+    def _lying(self, url: str) -> int:
+        names = ("ApproximateNumberOfMessages", "ApproximateNumberOfMessagesNotVisible")
+        sqs = self._emulator.client("sqs")
+        found = sqs.get_queue_attributes(QueueUrl=url, AttributeNames=list(names))["Attributes"]
+        return sum(int(found[name]) for name in names)
 
     def double_messages_of(self, queue: str) -> None:
         """Put a copy of each message that waits in this queue on AWS beside it."""
