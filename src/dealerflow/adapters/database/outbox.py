@@ -145,7 +145,7 @@ class Outbox:
         paused = sa.select(queues.c.name).where(queues.c.paused)
         query = sa.select(_m.queue, sa.func.count()).where(due, _m.queue.not_in(paused)).group_by(_m.queue)
         with transaction(self._engine, "read") as connection:
-            return dict(connection.execute(query).tuples().all())
+            return dict(connection.execute(query).all())
 
     def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
         """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
