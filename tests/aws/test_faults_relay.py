@@ -215,6 +215,14 @@ def test_one_delivery_line_may_be_paused_while_the_others_go_on(days: int, small
     assert (dealerflow.audit(), small.aws.waiting()) == ([], [])
 
 
+def test_a_relay_whose_time_is_up_leaves_the_rest_to_the_next(small: InSmall) -> None:
+    _, order = left_behind(small)
+    small.system.still.pass_ms(60_000)
+    assert small.system.scheduled_relay.step(lambda: True) == 0
+    assert small.system.scheduled_relay.step() > 0
+    order.reaches("order_arrived")
+
+
 def test_the_relay_fails_aloud_once_something_cannot_leave_for_long(small: InSmall) -> None:
     dealerflow, [order] = placed(small, "northside")
     small.gate.away.add("events")

@@ -54,6 +54,7 @@ if TYPE_CHECKING:
 TOLD_AGAIN_MS = (
     5 * 60 * 1000
 )  # a decision whose move is not made by then is told to its state machine once more
+FORWARDING_MS = 5_000
 PATIENT_SECONDS = 50  # less than the function may run that waits for the answer
 CONNECTIONS = 2  # of one function, which works one call at a time
 OWN = "own"
@@ -152,9 +153,14 @@ class AwsSystem:
             sqs=on_demand(lambda: self.clients.sqs),
             functions=on_demand(lambda: self.clients.functions),
             names=self.names,
-            forward=self.relay.step,
+            forward=self._forward_for_a_while,
             consumers=self._event_sources,
         )
+
+    def _forward_for_a_while(self) -> None:
+        """What an operator lets go on leaves at once, as far as a page can wait for it; the schedule does the rest."""
+        until = self.clock.now() + FORWARDING_MS
+        self.relay.step(lambda: self.clock.now() >= until)
 
     @cached_property
     def undertaker(self) -> Undertaker:
