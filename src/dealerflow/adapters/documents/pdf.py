@@ -25,7 +25,7 @@ class PdfPrinter:
     """A `DocumentPrinter` on A4.
 
     Latin, Greek and Cyrillic are always printed. For other scripts (Chinese, Japanese, Korean …) name font
-    files in `fallback_fonts`; without one their characters are empty boxes.
+    files in `fallback_fonts`; without one their characters are printed as code points, U+674E.
     """
 
     def __init__(self, fallback_fonts: Sequence[Path] = ()) -> None:

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import unicodedata
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from itertools import groupby
 from pathlib import Path
 from typing import Literal, cast
 
@@ -22,7 +23,6 @@ LINE_MM = 5.0
 MAX_CELL_CHARACTERS = 400  # keeps one row of a table well below the height of a page
 MAX_BLOCK_LINES = 20
 PAGES_ALIAS = "{pages}"
-MISSING = "▯"
 
 INK = (17, 24, 39)
 FAINT = (107, 114, 128)
@@ -182,8 +182,12 @@ class Sheet(FPDF):
         self.ln(2)
 
     def shown(self, text: str) -> str:
-        """`printable` text in which an empty box stands for each character that no font has."""
-        return "".join(letter if ord(letter) in self._letters else MISSING for letter in printable(text))
+        """`printable` text in which characters that no font has stand as their code points: 李明 → [U+674E U+660E].
+
+        An empty box would lose whose document this is; from a code point anybody can find the character.
+        """
+        runs = groupby(printable(text), key=lambda letter: ord(letter) in self._letters)
+        return "".join("".join(run) if known else _code_points(run) for known, run in runs)
 
     def _wrapped(self, parts: Sequence[str], width: float) -> list[tuple[str, bool]]:
         """The printed lines of a block, and whether each is bold; few enough to stay on the page."""
@@ -223,6 +227,10 @@ def printable(text: str) -> str:
     composed = unicodedata.normalize("NFC", text)
     # What somebody is called must not be taken for the place of the page count.
     return "".join(_letter(letter) for letter in composed).replace(PAGES_ALIAS, "{ pages }").strip()
+
+
+def _code_points(letters: Iterable[str]) -> str:
+    return f"[{' '.join(f'U+{ord(letter):04X}' for letter in letters)}]"
 
 
 def _letter(letter: str) -> str:
