@@ -15,7 +15,7 @@ from tests.aws.emulator import ARCHITECTURE, ROOT, RUNTIME
 
 BUILDS = ROOT / "build" / "emulator"
 SAM = ROOT / ".venv-aws" / "bin" / "sam"
-KEPT = 2  # older builds that may still be in use by another run
+KEPT = 4  # older builds that may still be in use: by another run, or with files of one's own
 
 
 def built(own: Path | None = None) -> Path:

@@ -81,7 +81,8 @@ def test_sam_deploy_itself_takes_what_sam_build_made(build: Path, tmp_path: Path
     try:
         done = subprocess.run(
             [
-                SAM, "deploy", "--template-file", build / "template.yaml", "--config-file", ROOT / "infra" / "samconfig.default.toml",
+                SAM, "deploy", "--template-file", build / "template.yaml",
+                "--config-file", ROOT / "infra" / "samconfig.default.toml",
                 "--no-confirm-changeset", "--region", REGION,
                 "--parameter-overrides", *(f"{name}={value}" for name, value in parameters.items()),
             ],

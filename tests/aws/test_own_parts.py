@@ -3,8 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
-import shutil
 from collections.abc import Iterator
 from contextlib import nullcontext
 from io import BytesIO
@@ -16,8 +14,8 @@ import pytest
 
 from dealerflow.adapters.aws.names import Names
 from dealerflow.pipeline.loader import standard
+from tests.aws.building import built
 from tests.aws.emulator import ACCOUNT, REGION, Emulator
-from tests.aws.other_pipeline import with_pipeline
 from tests.docs.documents import DOCS
 from tests.postgres import PostgresServer
 from tests.stories.driver import Order, People
@@ -35,12 +33,14 @@ OURS = {
 }
 
 
-def changed(build: Path, target: Path) -> Path:
-    """The build with both on the state in which a car has passed its check."""
+def changed(own: Path) -> Path:
+    """A folder with both on the state in which a car has passed its check, built in."""
     text = standard().text.replace(
         "      - function: estimate_arrival\n", f"      - function: {FUNCTION}\n      - queue: {QUEUE}\n"
     )
-    return with_pipeline(build, target, text)
+    (own / "dealerflow.toml").write_text('pipeline = "pipeline.yaml"\n', "utf-8")
+    (own / "pipeline.yaml").write_text(text, "utf-8")
+    return built(own)
 
 
 @pytest.fixture(scope="module")
@@ -53,18 +53,15 @@ def emulator(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Emulator]:
 
 @pytest.fixture(scope="module")
 def passed(
-    build: Path,
     emulator: Emulator,
     postgres: PostgresServer,
     demo_database: str,
+    tmp_path_factory: pytest.TempPathFactory,
 ) -> Iterator[tuple[People, Order]]:
     """A car that has passed its quality check, in an installation with parts of our own."""
-    own_build = build.with_name(f"{build.name}-own-parts-{os.getpid()}")
-    try:
-        url = postgres.url(postgres.create_database(template=demo_database))
-        outputs = emulator.deploy(STACK, changed(build, own_build), {**OURS, "DatabaseUrl": url})
-    finally:
-        shutil.rmtree(own_build, ignore_errors=True)
+    url = postgres.url(postgres.create_database(template=demo_database))
+    build = changed(tmp_path_factory.mktemp("own"))
+    outputs = emulator.deploy(STACK, build, {**OURS, "DatabaseUrl": url})
     emulator.client("cloudformation").create_stack(
         StackName="film", TemplateBody=EXAMPLE.read_text("utf-8"), Capabilities=["CAPABILITY_IAM"]
     )
