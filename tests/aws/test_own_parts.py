@@ -60,13 +60,15 @@ def passed(
 ) -> Iterator[tuple[People, Order]]:
     """A car that has passed its quality check, in an installation with parts of our own."""
     url = postgres.url(postgres.create_database(template=demo_database))
-    build = changed(tmp_path_factory.mktemp("own"))
-    outputs = emulator.deploy(STACK, build, {**OURS, "DatabaseUrl": url})
+    own = tmp_path_factory.mktemp("own")
+    outputs = emulator.deploy(STACK, changed(own), {**OURS, "DatabaseUrl": url})
     emulator.client("cloudformation").create_stack(
         StackName="film", TemplateBody=EXAMPLE.read_text("utf-8"), Capabilities=["CAPABILITY_IAM"]
     )
     catcher = post_office(emulator)
-    with OnAws(emulator, outputs, catcher, url, nullcontext).running() as installation:
+    installed = OnAws(emulator, outputs, catcher, url, nullcontext)
+    with pytest.MonkeyPatch.context() as environment, installed.running() as installation:
+        environment.setenv("DEALERFLOW_DATA", str(own))  # so that the command line has this pipeline too
         dealerflow = People(installation)
         order = dealerflow.customer.orders("northside", trim="touring", colour="pearl-white")
         take(dealerflow, "quality_passed", order)
