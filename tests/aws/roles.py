@@ -12,6 +12,7 @@ from dealerflow.adapters.aws.names import FUNCTIONS
 from tests.aws.emulator import BATCHES, Emulator
 from tests.aws.template import many
 
+CALLS = {batch: call for call, batch in BATCHES.items()}
 POLICY = "work"  # the one inline policy that each role of the template has
 
 
@@ -29,6 +30,8 @@ class Roles:
     def __init__(self, emulator: Emulator, stack: str) -> None:
         self._iam = emulator.client("iam")
         self._stack = stack
+        # The emulator does not say what it would have been for.
+        self._refusal = re.compile(rf"/{stack}-([a-z-]+) is not authorized to perform: (\w+:\w+)")
         functions = emulator.client("lambda")
         self._names = {
             name: functions.get_function_configuration(FunctionName=f"{stack}-{name}")["Role"].rpartition(
@@ -54,6 +57,10 @@ class Roles:
             return "snapshot" if arn.endswith("/snapshot") else "bucket"
         named = re.sub(rf"(?<=[:/]){self._stack}-", "", arn)
         return named.split(":", 5)[-1]
+
+    def refused(self, said: str) -> set[tuple[str, str]]:
+        """(function, action) of the refusals in these words, of a log or of an answer."""
+        return {(function, CALLS.get(action, action)) for function, action in self._refusal.findall(said)}
 
     @contextmanager
     def without(self, function: str, action: str, targets: str) -> Iterator[None]:
