@@ -20,7 +20,7 @@ BIN := .venv/bin
 export PYTHON
 
 .DEFAULT_GOAL := help
-.PHONY: help install console run test rights test-aws check format docs kills bench build lock clean
+.PHONY: help install console run test test-aws check format docs kills bench build lock clean
 
 help: ## Show this list
 	@echo "Dealerflow: make TARGET"
@@ -47,11 +47,6 @@ test-aws: ## Run the tests of the installation on AWS only: its template, its fu
 	@scripts/install test
 	@scripts/install aws
 	@exec $(BIN)/pytest -n $(TEST_JOBS) tests/aws tests/stories -k "aws" $(PYTEST_ARGS)
-
-rights: ## Take each right of each role on AWS away in turn, and see its story break (five minutes)
-	@scripts/install test
-	@scripts/install aws
-	@exec $(BIN)/pytest tests/aws/test_permissions.py -m rights $(PYTEST_ARGS)
 
 check: ## Run the static checks only: format, lint, types, import rules
 	@scripts/install test
