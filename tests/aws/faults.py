@@ -164,6 +164,14 @@ class Faults:
         except self._states.exceptions.TaskDoesNotExist:
             return
 
+    def is_waited_for(self, token: str) -> bool:
+        """Whether a task waits with this token."""
+        try:
+            self._states.send_task_heartbeat(taskToken=token)
+        except self._states.exceptions.TaskDoesNotExist:
+            return False
+        return True
+
 
 class Sight:
     """What was ordered to be seen at one point, by its number."""

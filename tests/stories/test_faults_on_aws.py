@@ -206,7 +206,11 @@ def test_a_decision_that_is_told_with_a_stale_token_is_told_again(
     told = faults.look("decisions", "after stepfunctions SendTaskSuccess")
     dealerflow.dealer("northside").decides(order, "accept")
     tells.what()
-    faults.fail_task(token)  # the state machine calls `update-status` anew, in two seconds
+    faults.fail_task(token)
+    while faults.is_waited_for(
+        token
+    ):  # the emulator takes a moment; it calls `update-status` anew in two seconds
+        pass
     tells.let_go()
     assert told.what() == {"status": 400}, "nobody waits with this token"
     order.reaches("order_arrived")
