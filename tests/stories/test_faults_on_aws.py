@@ -206,11 +206,12 @@ def test_a_decision_that_is_told_with_a_stale_token_is_told_again(
     told = faults.look("decisions", "after stepfunctions SendTaskSuccess")
     dealerflow.dealer("northside").decides(order, "accept")
     tells.what()
-    faults.fail_task(token)
-    while faults.is_waited_for(
-        token
-    ):  # the emulator takes a moment; it calls `update-status` anew in two seconds
-        pass
+    for times in range(
+        3
+    ):  # the state machine waits 2 s, 4 s and then 8 s before it calls `update-status` anew
+        dealerflow.until(lambda: faults.is_waited_for(token), f"it waits, after {times} failures")
+        faults.fail_task(token)
+        dealerflow.until(lambda: not faults.is_waited_for(token), "it waits no longer")
     tells.let_go()
     assert told.what() == {"status": 400}, "nobody waits with this token"
     order.reaches("order_arrived")
