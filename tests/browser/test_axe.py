@@ -24,7 +24,7 @@ STAFF = (
     "dealer@northside", "dealer@lakeside", "production", "line-a", "quality", "delivery", "head1", "operator", "admin",
 )  # fmt: skip
 # Routes that answer with no page: style sheets and scripts, PDFs, what was attached to a mail.
-NO_PAGES = re.compile(r"/assets/|/documents/|/delivery-notes/|/attachments/")
+NO_PAGES = re.compile(r"/static/|/documents/|/delivery-notes/|/attachments/")
 
 THEIRS = {
     "dealer@northside": ("order_placed", "order_arrived", "on_delivery", "at_dealership", "cancelled"),
