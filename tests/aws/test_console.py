@@ -26,6 +26,7 @@ from dealerflow.composition.aws import AwsSystem
 from dealerflow.composition.aws_console import reached
 from dealerflow.composition.aws_upkeep import Prepare, prepare
 from dealerflow.composition.settings import settings_of
+from dealerflow.domain.errors import Invalid
 from dealerflow.domain.messages import IssueInvoice
 from dealerflow.pipeline.loader import load, standard
 from tests.aws.test_dead_letters import ORDER
@@ -82,8 +83,8 @@ class Stack:
     def system(self) -> AwsSystem:
         return reached(Path("nowhere"), os.environ, "shop")
 
-    def run(self, *arguments: str) -> Result:
-        return CliRunner().invoke(app, list(arguments))
+    def run(self, *arguments: str, typed: str = "") -> Result:
+        return CliRunner().invoke(app, list(arguments), input=typed)
 
     def says(self, *arguments: str) -> str:
         result = self.run(*arguments)
@@ -127,6 +128,18 @@ def stack(unprepared: Stack) -> Stack:
     prepare(system, Prepare(admin="admin@shop.example"))
     system.close()
     return unprepared
+
+
+# --- the first administrator -----------------------------------------------------------------------------
+
+
+def test_who_lost_the_first_password_is_told_how_to_set_another_and_can(stack: Stack) -> None:
+    system = stack.system()
+    with pytest.raises(Invalid, match="dealerflow accounts password EMAIL"):
+        prepare(system, Prepare(admin="admin@shop.example"))
+    system.close()
+    changed = stack.run("accounts", "password", "admin@shop.example", typed="another good password\n")
+    assert changed.exit_code == 0, changed.output
 
 
 # --- queues ----------------------------------------------------------------------------------------------

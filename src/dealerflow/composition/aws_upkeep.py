@@ -163,7 +163,9 @@ def prepare(system: AwsSystem, asked: Prepare) -> Prepared:
 def _first_admin(system: AwsSystem, work: UnitOfWork, asked: Prepare) -> str:
     if any(held.role == "admin" for account in work.reference.accounts() for held in account.memberships):
         raise Invalid(
-            [], "there is an administrator already; accounts are made by administrators from now on"
+            [],
+            "there is an administrator already; accounts are made by administrators from now on. "
+            "Is the password lost? dealerflow accounts password EMAIL, through the tunnel, sets another",
         )
     password = secrets.token_urlsafe(15)
     form = {
