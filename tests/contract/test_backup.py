@@ -7,7 +7,7 @@ from pathlib import Path
 from dealerflow.adapters.embedded.backup import back_up
 from dealerflow.adapters.embedded.mail import Maildir, read_maildir
 from dealerflow.adapters.embedded.spool import SpoolWriter
-from tests.contract.test_mailer import mail
+from tests.contract.mailers import mail
 
 
 def test_a_mail_that_is_delivered_while_the_folder_is_copied_does_not_spoil_the_backup(
