@@ -181,10 +181,13 @@ class OnAws:
         }
 
     def token_of(self, order: str) -> str:
-        """What the order's execution waits with, as the database has it."""
-        with self.engine.connect() as connection:
-            query = sa.text("SELECT token FROM executions WHERE order_id = :order")
-            return str(connection.execute(query, {"order": order}).scalar_one())
+        """What the order's execution waits with, as the database has it; waits until it does."""
+        query = sa.text("SELECT token FROM executions WHERE order_id = :order AND token IS NOT NULL")
+        for _ in self.moments():
+            with self.engine.connect() as connection:
+                if token := connection.execute(query, {"order": order}).scalar_one_or_none():
+                    return str(token)
+        raise AssertionError(f"no execution of {order} waits")
 
     def tell(self, order: str, outcome: str) -> None:
         """Tell the order's execution that this was decided, past everybody who would refuse it."""

@@ -206,9 +206,8 @@ def test_a_decision_that_is_told_with_a_stale_token_is_told_again(
     told = faults.look("decisions", "after stepfunctions SendTaskSuccess")
     dealerflow.dealer("northside").decides(order, "accept")
     tells.what()
-    for times in range(
-        3
-    ):  # the state machine waits 2 s, 4 s and then 8 s before it calls `update-status` anew
+    # The state machine waits 2 s, 4 s and then 8 s before it calls `update-status` anew.
+    for times in range(3):
         dealerflow.until(lambda: faults.is_waited_for(token), f"it waits, after {times} failures")
         faults.fail_task(token)
         dealerflow.until(lambda: not faults.is_waited_for(token), "it waits no longer")
