@@ -41,12 +41,12 @@ test: ## Run every check and every test
 	@scripts/install aws
 	@scripts/check
 	@CHROMIUM="$$(scripts/ensure-chromium)" && export CHROMIUM && echo "Browser tests use $$CHROMIUM" && \
-		exec $(BIN)/pytest -n $(TEST_JOBS) $(PYTEST_ARGS)
+		exec $(BIN)/pytest -n $(TEST_JOBS) --dist worksteal $(PYTEST_ARGS)
 
 test-aws: ## Run the tests of the installation on AWS only: its template, its functions, the stories on it
 	@scripts/install test
 	@scripts/install aws
-	@exec $(BIN)/pytest -n $(TEST_JOBS) tests/aws tests/stories -k "aws" $(PYTEST_ARGS)
+	@exec $(BIN)/pytest -n $(TEST_JOBS) --dist worksteal tests/aws tests/stories -k "aws" $(PYTEST_ARGS)
 
 check: ## Run the static checks only: format, lint, types, import rules
 	@scripts/install test
