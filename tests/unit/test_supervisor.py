@@ -106,8 +106,8 @@ def test_a_second_ctrl_c_does_not_wait() -> None:
 @pytest.mark.parametrize("how", [signal.SIGKILL, signal.SIGABRT])
 def test_children_end_with_their_supervisor_however_it_dies(how: signal.Signals) -> None:
     tied = (
-        "import os, signal, sys; from dealerflow.adapters.embedded import lifeline; "
-        "lifeline.hold(int(os.environ['DEALERFLOW_LIFELINE'])); print('tied', os.getpid(), flush=True); signal.pause()"
+        "import os, signal; from dealerflow.adapters.embedded import lifeline; "
+        "lifeline.hold(int(os.environ['DEALERFLOW_LIFELINE'])); os.write(1, b'tied\\n'); signal.pause()"
     )
     run = Run(tied, tied)
     run.until("tied")
