@@ -231,6 +231,19 @@ def test_an_override_while_the_execution_waits_moves_the_order_to_a_new_one(smal
     ends_well(small, dealerflow, order)
 
 
+def test_a_new_execution_whose_start_was_not_noted_before_it_reported_is_not_stopped_for_itself(
+    small: InSmall,
+) -> None:
+    dealerflow, order = an_order(small)
+    put(small, order, "order_arrived")
+    small.gate.kill_at("executions: after states start")
+    small.lets_time_pass(20 * MINUTES)
+    assert small.gate.deaths
+    [run] = running(small)
+    assert run.at == "order_arrived"
+    ends_well(small, dealerflow, order)
+
+
 def test_an_override_supersedes_a_decision_that_was_told_but_not_made(small: InSmall) -> None:
     dealerflow, order = an_order(small)
     dealerflow.dealer("northside").decides(order, "decline", reason="no")

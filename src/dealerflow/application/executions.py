@@ -97,7 +97,8 @@ class StartExecutions:
         order, before = work.orders.get(message.order), work.executions.of(message.order)
         if order.step != message.step:
             return None
-        restarts = before.restarts + 1 if before else 0
+        # By its name too: one that was started, and reported before anybody noted it, must not be stopped to be started again.
+        restarts = max(before.restarts, _number(before.arn)) + 1 if before else 0
         final = work.pipelines.get(order.pipeline).state(order.state).final
         return Beginning(
             name=_name(order, restarts),
