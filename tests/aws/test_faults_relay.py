@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 
 import pytest
 import sqlalchemy as sa
 
+from dealerflow.adapters.aws.relay import Destinations, Outcome, Relay
 from dealerflow.adapters.database import tables as t
 from dealerflow.composition.aws_upkeep import NothingLeaves, RelayRun
-from tests.aws.in_small import InSmall
+from dealerflow.domain.errors import Outage
+from dealerflow.domain.messages import Envelope
+from tests.aws.in_small import LEASE_MS, InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import dead_letters, discards, in_dead_queue, in_queue, redrives
 from tests.aws.small import WEB
@@ -58,6 +62,40 @@ def test_the_relay_may_die_at_any_point(new_small: NewSmall) -> None:
             letters = Counter(template for template, _ in dealerflow.letters(order))
             assert max(letters.values()) == 1, point
             assert (dealerflow.audit(), small.aws.waiting()) == ([], []), point
+
+
+class WorkedAtOnce(Destinations):
+    """A function takes each message into its hands before the relay can note that it left."""
+
+    def __init__(self, small: InSmall) -> None:
+        clients = small.aws.clients
+        super().__init__(sqs=clients.sqs, sns=clients.sns, bus=clients.events, names=small.system.names)
+        self._small = small
+
+    def send(self, envelopes: Sequence[Envelope]) -> Outcome:
+        outcome = super().send(envelopes)
+        for envelope in envelopes:
+            claims(self._small, envelope.id, "the first")
+        return outcome
+
+
+def claims(small: InSmall, message: str, function: str) -> str:
+    return small.system.outbox.claim(message, function, now=small.system.still.now(), for_ms=LEASE_MS)
+
+
+def test_the_relays_note_takes_no_message_out_of_the_hands_of_a_function_that_was_quicker(
+    small: InSmall,
+) -> None:
+    left_behind(small)
+    small.system.still.pass_ms(60_000)
+    assert Relay(small.system.outbox, WorkedAtOnce(small), small.system.still).step() > 0
+    with small.system.engine.connect() as connection:
+        decision = sa.select(t.messages.c.id).where(t.messages.c.queue == "decisions")
+        message = connection.execute(decision).scalar_one()
+    with pytest.raises(Outage, match="in other hands"):
+        claims(small, message, "the second")
+    small.system.still.pass_ms(LEASE_MS)
+    assert claims(small, message, "the second") == "open"
 
 
 def test_what_sqs_refuses_of_a_batch_is_sent_again_and_the_rest_but_once(small: InSmall) -> None:

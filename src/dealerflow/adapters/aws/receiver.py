@@ -184,10 +184,10 @@ class Receiver:
                 request = handler.prepare(work, envelope)
             answer = None if request is None else handler.perform(request, envelope)
         except Outage:
-            self._outbox.forwarded([envelope.id], now=now)
+            self._outbox.forwarded([envelope.id], by=self._worker, now=now)
             raise
         if isinstance(handler, Handover) and request is not None:
-            self._outbox.forwarded([envelope.id], now=now, for_ms=handler.again_after_ms)
+            self._outbox.forwarded([envelope.id], by=self._worker, now=now, for_ms=handler.again_after_ms)
             return
         with self._database.begin() as work:
             if request is not None:

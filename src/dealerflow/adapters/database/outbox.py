@@ -147,14 +147,18 @@ class Outbox:
         with transaction(self._engine, "read") as connection:
             return dict(connection.execute(query).all())
 
-    def forwarded(self, message_ids: Collection[str], *, now: int, for_ms: int = FORWARDED_MS) -> None:
-        """These are in other hands now; should they not be done after `for_ms`, they are forwarded anew."""
+    def forwarded(
+        self, message_ids: Collection[str], *, now: int, by: str = RELAY, for_ms: int = FORWARDED_MS
+    ) -> None:
+        """These left the hands of the relay, or of this worker; should they not be done after `for_ms`, they are forwarded anew.
+
+        Those that somebody else has in hand stay there: a function may be quicker than the relay's note.
+        """
         if message_ids:
+            these = (_m.id.in_(list(message_ids)), _HELD, _m.owner == by)
             away = {"owner": OUTSIDE, "lease_until": now + for_ms}
             with transaction(self._engine) as connection:
-                connection.execute(
-                    sa.update(messages).where(_m.id.in_(list(message_ids)), _HELD).values(**away)
-                )
+                connection.execute(sa.update(messages).where(*these).values(**away))
 
     def shelve(self, envelope: Envelope, *, now: int) -> None:
         """Take it back from SQS: it is due again, once its queue is not paused. An order gets its row hereby."""
