@@ -12,17 +12,20 @@ import msgspec
 from dealerflow.adapters.aws import logs
 from dealerflow.adapters.aws.arrivals import Arrivals
 from dealerflow.adapters.aws.in_flight import SqsInFlight
-from dealerflow.adapters.aws.receiver import Delivery, Receiver
+from dealerflow.adapters.aws.receiver import Delivery, IsTimeUp, Receiver
 from dealerflow.application import queues
 from dealerflow.application.executions import Arrival
 from dealerflow.application.handlers import finder
-from dealerflow.composition.aws import AwsSystem, of_environment, random
+from dealerflow.composition.aws import PATIENT_SECONDS, AwsSystem, of_environment, random
 from dealerflow.composition.lazily import on_demand
 
 log = logging.getLogger(__name__)
 
 LambdaHandler = Callable[[dict[str, Any], Any], Any]
 MARGIN_MS = 30_000  # how much longer than a function may run a call stays in its hands
+ENOUGH_MS = 20_000  # for what was begun: a webhook, or a service that hangs
+# Where the answer is waited for with patience: that, and the note of it.
+PATIENT_MS = dict.fromkeys((queues.NOTIFICATIONS, queues.FUNCTIONS), (PATIENT_SECONDS + 4) * 1000)
 
 
 @cache
@@ -73,10 +76,17 @@ def works_queue(queue: str) -> LambdaHandler:
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
         # Rounded up, so that all calls of a function have the same.
         seconds = -(-int(context.get_remaining_time_in_millis()) // 60_000) * 60
-        again = receiver(seconds * 1000).work([delivery_of(record) for record in event.get("Records", ())])
+        deliveries = [delivery_of(record) for record in event.get("Records", ())]
+        again = receiver(seconds * 1000).work(deliveries, time_of(queue, context))
         return {"batchItemFailures": [{"itemIdentifier": id_} for id_ in again]}
 
     return handler
+
+
+def time_of(queue: str, context: Any) -> IsTimeUp:
+    """Tells a function of this queue, by Lambda's context, when to begin nothing more."""
+    enough = PATIENT_MS.get(queue, ENOUGH_MS)
+    return lambda: context.get_remaining_time_in_millis() < enough
 
 
 def delivery_of(record: dict[str, Any]) -> Delivery:

@@ -37,6 +37,10 @@ LONGEST_ERROR = 2_000  # characters kept with a message
 LONGEST_OUTAGE_DELAY_S = 600  # with 1,000 deliveries almost five days until SQS itself gives up
 
 
+IsTimeUp = Callable[[], bool]
+"""Whether what is begun now might be cut off, because the function may not run for much longer."""
+
+
 class Delivery(msgspec.Struct, frozen=True, kw_only=True):
     """One message as SQS delivers it. `times`: how often it was delivered, this time included."""
 
@@ -90,8 +94,12 @@ class Receiver:
         self._policy = policies
         self._worker = f"function-{uuid.uuid4().hex}"
 
-    def work(self, deliveries: Sequence[Delivery]) -> list[str]:
-        """Work them; the ids of those that SQS has to offer again. Never raises."""
+    def work(self, deliveries: Sequence[Delivery], is_time_up: IsTimeUp = lambda: False) -> list[str]:
+        """Work them; the ids of those that SQS has to offer again. Never raises.
+
+        Once time is up nothing more is begun, for a call that is cut off in the middle may have been made. But the first is
+        begun in any case.
+        """
         again: list[str] = []
         given: list[tuple[Delivery, Envelope]] = []
         for delivery in deliveries:
@@ -99,8 +107,15 @@ class Receiver:
                 given.append((delivery, from_cloud_event(delivery.body)))
             except Malformed as error:
                 again += [] if self._is_put_aside(delivery, error) else [delivery.id]
+        singly: list[tuple[Handler | None, Delivery, Envelope]] = []
         for handler, some in groupby(given, key=lambda pair: self._handler(pair[1])):
-            again += self._work(handler, list(some))
+            batch = list(some)
+            if not self._are_done_at_once(handler, [envelope for _, envelope in batch]):
+                singly += [(handler, delivery, envelope) for delivery, envelope in batch]
+        for place, (handler, delivery, envelope) in enumerate(singly):
+            too_late = place > 0 and is_time_up()
+            done = self._later(delivery, 0) if too_late else self._is_done(handler, delivery, envelope)
+            again += [] if done else [delivery.id]
         return again
 
     def _is_put_aside(self, delivery: Delivery, error: Malformed) -> bool:
@@ -118,15 +133,15 @@ class Receiver:
         except LookupError:
             return None
 
-    def _work(self, handler: Handler | None, given: list[tuple[Delivery, Envelope]]) -> list[str]:
-        if isinstance(handler, Bulk) and len(given) > 1:
-            try:
-                self._transaction(handler, [envelope for _, envelope in given])
-            except Exception as error:  # noqa: BLE001 - then each by itself: a poisonous one harms nobody else
-                log.info("a batch of %d is worked one by one: %s", len(given), error)
-            else:
-                return []
-        return [delivery.id for delivery, envelope in given if not self._is_done(handler, delivery, envelope)]
+    def _are_done_at_once(self, handler: Handler | None, envelopes: Sequence[Envelope]) -> bool:
+        if not isinstance(handler, Bulk) or len(envelopes) == 1:
+            return False
+        try:
+            self._transaction(handler, envelopes)
+        except Exception as error:  # noqa: BLE001 - then each by itself: a poisonous one harms nobody else
+            log.info("a batch of %d is worked one by one: %s", len(envelopes), error)
+            return False
+        return True
 
     def _is_done(self, handler: Handler | None, delivery: Delivery, envelope: Envelope) -> bool:
         with about(message=envelope.id, order=envelope.order, queue=envelope.queue):
