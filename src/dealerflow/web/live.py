@@ -20,6 +20,8 @@ HEARTBEAT_S = 15.0  # less than the patience of common proxies
 WAITING_EVENTS = 1_000  # a reader that is further behind is cut off, and reads on from where it was
 AT_ONCE = 200
 COME_BACK_MS = 3_000  # where nothing can be held open
+MOST_AT_A_GLANCE = 1_000  # events; an answer of a function on AWS has at most 6 MB
+READ_ON_MS = 100  # and then the rest
 
 _encode = msgspec.json.Encoder().encode
 _HEARTBEAT = b": still here\n\n"
@@ -53,7 +55,7 @@ class Live:
         self._watching.add(heard)
         try:
             await self._begin()
-        except Outage:
+        except BaseException:  # whatever it is, nobody will listen
             self._watching.discard(heard)
             raise
         position = self._position if after is None else after
@@ -114,8 +116,9 @@ class Live:
 
     def _end(self, heard: asyncio.Queue[EventView | None]) -> None:
         self._watching.discard(heard)
-        while heard.full():
-            heard.get_nowait()
+        if heard.full():  # what it has not been told is forgotten as a whole: it comes back for what follows its last
+            while not heard.empty():
+                heard.get_nowait()
         heard.put_nowait(None)
 
     async def _read(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
@@ -131,11 +134,15 @@ async def glance(events: EventQueries, wanted: EventFilter, after: int | None) -
     position = await sync_to_thread(events.last_position) if after is None else after
     yield b"retry: %d\n\n" % COME_BACK_MS
     more = after is not None
-    while more:
+    for _ in range(MOST_AT_A_GLANCE // AT_ONCE):
+        if not more:
+            break
         page = await sync_to_thread(events.after, position, wanted, AT_ONCE)
         for event in page.items:
             yield server_sent(event)
         position, more = page.last, page.more
+    if more:
+        yield b"retry: %d\n\n" % READ_ON_MS
     yield b"id: %d\n\n" % position
 
 

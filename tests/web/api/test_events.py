@@ -7,9 +7,10 @@ from typing import Any
 import msgspec
 import pytest
 
-from dealerflow.application.queries import EventFilter
-from dealerflow.domain.errors import Unavailable
-from dealerflow.web.live import Live
+from dealerflow.application.queries import EventFilter, EventQueries, EventsPage
+from dealerflow.application.views import EventView
+from dealerflow.domain.errors import Outage, Unavailable
+from dealerflow.web.live import MOST_AT_A_GLANCE, WAITING_EVENTS, Live, glance
 from tests.web.api.life import API, brought, decided, placed
 from tests.web.harness import Client
 
@@ -113,9 +114,10 @@ def test_a_position_that_cannot_be_understood_is_400(anyone: Client, query: str)
     assert anyone.as_("admin").get(f"{API}/events?{query}").status_code == 400
 
 
-def test_a_stream_position_that_cannot_be_understood_is_400(anyone: Client) -> None:
+@pytest.mark.parametrize("heard", ["x", "-1", "0" * 20 + "9" * 30, "9" * 5_000])
+def test_a_stream_position_that_cannot_be_understood_is_400(anyone: Client, heard: str) -> None:
     admin = anyone.as_("admin")
-    assert admin.get(f"{API}/events/stream", last_event_id="x").status_code == 400
+    assert admin.get(f"{API}/events/stream", last_event_id=heard).status_code == 400
     assert admin.get(f"{API}/events/stream?after=x").status_code == 400
 
 
@@ -178,3 +180,88 @@ def test_the_stream_is_served_as_server_sent_events(anyone: Client) -> None:
     assert answer.headers["cache-control"] == "no-store"
     told = [part for part in answer.text.split("\n\n") if part.startswith("id: ")]
     assert [read(part.encode())[:2] for part in told] == [(1, "OrderPlaced")]
+
+
+class Told(EventQueries):
+    """So many events have happened; `away`: what is raised instead of the last position."""
+
+    def __init__(self, count: int = 0, away: Exception | None = None) -> None:
+        self.count = count
+        self.is_read = threading.Event()  # to its end
+        self._away = away
+
+    def last_position(self) -> int:
+        if self._away is not None:
+            raise self._away
+        return self.count
+
+    def position_of(self, event: str, dealerships: frozenset[str] | None) -> int | None:
+        raise NotImplementedError
+
+    def after(self, position: int, wanted: EventFilter, limit: int) -> EventsPage:
+        last = min(position + limit, self.count)
+        if last == self.count:
+            self.is_read.set()
+        items = tuple(moved(number) for number in range(position + 1, last + 1))
+        return EventsPage(items=items, last=last, more=last < self.count)
+
+
+def moved(position: int) -> EventView:
+    return EventView(
+        id=f"evt_{position}",
+        position=position,
+        type="OrderMoved",
+        at="2026-09-21T14:13:20.000Z",
+        order=None,
+        dealership=None,
+        state=None,
+        outcome=None,
+        by=None,
+        details={},
+    )
+
+
+def test_a_reader_who_is_cut_off_has_missed_nothing_before_its_last_event() -> None:
+    """With `Last-Event-ID` it comes back for what follows: what it was told may have no gap."""
+
+    async def story() -> list[int]:
+        told = Told()
+        watcher = Live(told, threading.Event(), look_every_s=0.001)
+        slow = await watcher.stream(EventFilter(), after=None)
+        assert (await anext(slow)).startswith(b":")
+        heard = []
+        for told.count in (1, 2):  # the second one, at the latest, is heard as it happens
+            heard.append(await anext(slow))
+        told.is_read.clear()
+        told.count = 3 * WAITING_EVENTS  # while it does not read
+        await asyncio.to_thread(told.is_read.wait)
+        heard += [part async for part in slow]
+        return [read(part)[0] for part in heard if not part.startswith(b":")]
+
+    heard = asyncio.run(story())
+    assert heard == list(range(1, len(heard) + 1))
+
+
+@pytest.mark.parametrize("trouble", [Outage("away"), Unavailable("all connections are in use")])
+def test_a_stream_that_could_not_begin_takes_no_place(trouble: Exception) -> None:
+    async def story() -> None:
+        watcher = Live(Told(away=trouble), threading.Event(), most_streams=1)
+        for _ in range(2):
+            with pytest.raises(type(trouble)) as raised:
+                await watcher.stream(EventFilter(), after=None)
+            assert raised.value is trouble
+
+    asyncio.run(story())
+
+
+def test_a_glance_at_a_long_history_is_bounded_and_is_read_on() -> None:
+    """A function's answer has at most 6 MB: who comes back with the last id gets the rest."""
+    told = Told(MOST_AT_A_GLANCE + 1)
+
+    async def looked(after: int) -> list[int]:
+        parts = b"".join([part async for part in glance(told, EventFilter(), after)])
+        return [int(line.removeprefix(b"id: ")) for line in parts.split(b"\n") if line.startswith(b"id: ")]
+
+    first = asyncio.run(looked(0))
+    assert first == [*range(1, MOST_AT_A_GLANCE + 1), MOST_AT_A_GLANCE]
+    assert asyncio.run(looked(first[-1])) == [MOST_AT_A_GLANCE + 1, MOST_AT_A_GLANCE + 1]

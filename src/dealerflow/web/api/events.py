@@ -99,7 +99,7 @@ def _position(request: HttpRequest, caller: Caller, name: str, default: int = 0)
 def _start(request: HttpRequest, caller: Caller) -> int | None:
     heard = request.headers.get("Last-Event-ID")
     if heard is not None:
-        if not (heard.isascii() and heard.isdigit() and int(heard[:20]) <= LARGEST):
+        if not (heard.isascii() and heard.isdigit() and len(heard) < 20 and int(heard) <= LARGEST):
             raise Malformed("Last-Event-ID must be the id of an event of this stream")
         return int(heard)
     if "after" in request.query_params:
