@@ -266,6 +266,18 @@ def test_a_login_never_leads_to_another_site(address: str, led_to: str) -> None:
     assert own_address(address) == led_to
 
 
+def test_who_is_logged_in_is_led_to_an_address_in_any_script(visitor: Visitor) -> None:
+    visitor.log_in("dealer@northside.example")
+    assert visitor.get("/login?next=/board?q=%E2%82%AC").headers["location"] == "/board?q=%E2%82%AC"
+    assert visitor.get("/orders/%E2%82%AC").headers["location"] == "/board/%E2%82%AC"
+
+
+def test_a_login_leads_back_to_what_was_asked_for_with_its_filters(visitor: Visitor) -> None:
+    page = visitor.get("/board?state=order_placed&q=%C3%81lvaro&lang=en")
+    asked = parse_qsl(page.headers["location"].partition("?")[2])
+    assert asked == [("next", "/board?state=order_placed&q=%C3%81lvaro")]
+
+
 def test_the_start_page_is_for_those_who_are_not_logged_in(visitor: Visitor) -> None:
     assert "Order a car" in visitor.get("/").text
     visitor.log_in("admin@factory.example")

@@ -84,6 +84,9 @@ LANGUAGE_COOKIE = "dealerflow_language"
 FLASH_COOKIE = "dealerflow_said"
 FLASH_SECONDS = 60
 YEAR_SECONDS = 365 * 24 * 60 * 60
+SIGNS_OF_AN_ADDRESS = (
+    "!#$%&'()*+,/:;=?@[]~"  # RFC 3986: what is written as it is, and what was escaped already
+)
 SAYS_DETAIL = frozenset({400, 403, 409, 422, 429})  # what the core said is worth reading there
 
 
@@ -260,8 +263,9 @@ class Visit:
             flash = Flash(key=say, kind=kind, facts={name: str(fact) for name, fact in facts.items()})
             packed = base64.urlsafe_b64encode(msgspec.json.encode(flash)).decode()
             self.set_cookie(FLASH_COOKIE, packed, max_age=FLASH_SECONDS)
+        location = quote(url, safe=SIGNS_OF_AN_ADDRESS)  # a header holds no other letters than Latin ones
         return self._finish(
-            Response(b"", status_code=303, headers={"Location": url}, media_type=MediaType.HTML)
+            Response(b"", status_code=303, headers={"Location": location}, media_type=MediaType.HTML)
         )
 
     def wait_for(self, coroutine: Coroutine[Any, Any, Value]) -> Value:
@@ -356,8 +360,7 @@ def post_by_anybody(path: str) -> Callable[[Handler], HTTPRouteHandler]:
 def show_problem(visit: Visit, error: DealerflowError) -> HtmlResponse:
     """The page for an error of the core; who is not logged in is sent to log in."""
     if isinstance(error, Unauthenticated):
-        path = visit.request.url.path if visit.request.method == "GET" else "/"
-        return visit.go(f"/login?{urlencode({'next': path})}")
+        return visit.go(f"/login?{urlencode({'next': _read_here(visit.request)})}")
     answer = problem_of(error, visit.request.url.path)
     if isinstance(error, FormIsOld):
         return show_status(visit, answer.status, named="form_is_old")
@@ -365,6 +368,14 @@ def show_problem(visit: Visit, error: DealerflowError) -> HtmlResponse:
     response = show_status(visit, answer.status, detail)
     response.headers.update(answer.headers)
     return response
+
+
+def _read_here(request: HttpRequest) -> str:
+    """The address that is read, with what it asks for; of a form that was sent none."""
+    if request.method != "GET":
+        return "/"
+    asked = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "lang"])
+    return f"{request.url.path}?{asked}" if asked else request.url.path
 
 
 def _in_words(t: Texts, error: DealerflowError) -> str:
