@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dealerflow.web.problems import known_problems
+from dealerflow.web.problems import known_problems, type_of
 from scripts.reference.markdown import page as markdown_page
 from scripts.reference.markdown import table
 
@@ -10,7 +10,7 @@ INTRODUCTION = """Every error of the HTTP API is an RFC 9457 problem, `applicati
 
 ```json
 {
-  "type": "/docs/problems#invalid",
+  "type": "/docs#invalid",
   "title": "Unprocessable Content",
   "status": 422,
   "detail": "The input is wrong; each fault is named in errors.",
@@ -34,7 +34,7 @@ seconds."""
 def page() -> str:
     """The page."""
     rows = (
-        (f"`/docs/problems#{name}`", str(status), " ".join(meaning.split()))
+        (f"`{type_of(name)}`", str(status), " ".join(meaning.split()))
         for name, status, meaning in known_problems()
     )
     return markdown_page("Problems", INTRODUCTION, table(("`type`", "status", "means"), rows))

@@ -16,6 +16,7 @@ from dealerflow.domain import events, messages
 from dealerflow.pipeline.loader import standard
 from dealerflow.web import health
 from dealerflow.web.app import API, API_ROUTES
+from dealerflow.web.problems import known_problems, type_of
 from scripts.reference.messages import message_types
 from scripts.reference.pages import DOCS, WRITERS
 
@@ -79,6 +80,15 @@ def test_every_route_stands_in_the_reference() -> None:
         if method not in ("HEAD", "OPTIONS")
     }
     assert declared == headings("http-api", 3)
+
+
+def test_the_problem_in_the_reference_is_of_a_type_that_is_answered() -> None:
+    text = (DOCS / "reference" / "problems.md").read_text("utf-8")
+    shown = json.loads(text.partition("```json\n")[2].partition("```")[0])
+    assert shown["type"] == type_of("invalid")
+    assert set(re.findall(r"^\| `([^`]+)` \| \d", text, re.MULTILINE)) == {
+        type_of(name) for name, _, _ in known_problems()
+    }
 
 
 def test_every_queue_stands_in_the_reference() -> None:

@@ -122,7 +122,7 @@ def _problem(
     headers: dict[str, str] | None = None,
 ) -> ProblemAnswer:
     problem = Problem(
-        type=f"/docs#{name}" if name else "about:blank",
+        type=type_of(name) if name else "about:blank",
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
@@ -131,6 +131,11 @@ def _problem(
     )
     members = {**(facts or {}), **msgspec.to_builtins(problem)}
     return ProblemAnswer(status=status, body=_encode(members), headers=headers or {})
+
+
+def type_of(name: str) -> str:
+    """The `type` of the problem with this name: where the page of the API says what it means."""
+    return f"/docs#{name}"
 
 
 def name_of(kind: type[DealerflowError]) -> str:
