@@ -17,7 +17,7 @@ INTRODUCTION = """Every command takes `--data DIR` after its arguments (or the e
 Further [settings](settings.md) come from the environment or from `dealerflow.toml` in that directory.
 
 An error that a person can cause is told in a sentence on standard error; the exit status is then 1, and 2 for
-wrong usage. `DEALERFLOW_DEBUG=1` shows tracebacks."""
+wrong usage. `DEALERFLOW_DEBUG=1` shows tracebacks. `dealerflow --version` says which version it is."""
 
 ON_EVERY_COMMAND = ("--data", "--help")
 

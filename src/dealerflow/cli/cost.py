@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from dealerflow.cli.errors import WrongUsage
-from dealerflow.cli.options import Json
+from dealerflow.cli.options import DEFAULT_DATA, Data, Json
 
 if TYPE_CHECKING:
     from decimal import Decimal
@@ -33,6 +33,7 @@ def cost(
         ),
     ] = None,
     as_json: Json = False,
+    data: Data = DEFAULT_DATA,  # noqa: ARG001 - not needed, but every command takes it
 ) -> None:
     """Show what an installation on AWS costs, by service: fixed in a month, and for each order."""
     from dealerflow.cli.output import say_json

@@ -4,6 +4,7 @@ for everything else.
 
 from __future__ import annotations
 
+import errno
 import os
 import sys
 from typing import Any
@@ -15,7 +16,7 @@ from dealerflow.domain.errors import DealerflowError, Invalid
 
 
 class Commands(TyperGroup):
-    """All commands, with errors of the core turned into messages. `DEALERFLOW_DEBUG=1` shows tracebacks."""
+    """All commands, with errors of the core and of the system turned into messages. `DEALERFLOW_DEBUG=1` shows tracebacks."""
 
     def invoke(self, ctx: Any) -> Any:
         """Run a command."""
@@ -26,6 +27,11 @@ class Commands(TyperGroup):
                 raise
             say(error)
             raise typer.Exit(status_of(error)) from None
+        except OSError as error:  # a file that cannot be written, a disk that is full
+            if os.environ.get("DEALERFLOW_DEBUG") or error.strerror is None or error.errno == errno.EPIPE:
+                raise  # (who reads no more of a pipe needs no message)
+            sys.stderr.write(": ".join(str(one) for one in (error.filename, error.strerror) if one) + "\n")
+            raise typer.Exit(1) from None
 
 
 def say(error: DealerflowError) -> None:

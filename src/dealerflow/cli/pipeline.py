@@ -43,8 +43,11 @@ def diagram(
     data: Data = DEFAULT_DATA,
 ) -> None:
     """Draw a pipeline."""
+    from dealerflow.domain.languages import LANGUAGES
     from dealerflow.pipeline import diagram as drawing
 
+    if language not in LANGUAGES:
+        raise WrongUsage(f"--language must be one of: {', '.join(LANGUAGES)}")
     forms = {"text": drawing.text, "mermaid": drawing.mermaid, "svg": drawing.svg}
     if form not in forms:
         raise WrongUsage(f"--format must be one of: {', '.join(forms)}")
