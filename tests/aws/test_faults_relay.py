@@ -9,11 +9,13 @@ from collections.abc import Sequence
 import pytest
 import sqlalchemy as sa
 
-from dealerflow.adapters.aws.relay import Destinations, Outcome, Relay
+from dealerflow.adapters.aws.relay import TAKEN_AT_ONCE, Destinations, Outcome, Relay
+from dealerflow.adapters.database import outbox
 from dealerflow.adapters.database import tables as t
+from dealerflow.application.orders import put_order
 from dealerflow.composition.aws_upkeep import NothingLeaves, RelayRun
 from dealerflow.domain.errors import Outage
-from dealerflow.domain.messages import Envelope
+from dealerflow.domain.messages import AnnounceCar, Envelope
 from tests.aws.in_small import LEASE_MS, InSmall
 from tests.aws.lives import dead
 from tests.aws.poison import dead_letters, discards, in_dead_queue, in_queue, redrives
@@ -72,8 +74,10 @@ class WorkedAtOnce(Destinations):
         super().__init__(sqs=clients.sqs, sns=clients.sns, bus=clients.events, names=small.system.names)
         self._small = small
 
-    def send(self, envelopes: Sequence[Envelope]) -> Outcome:
-        outcome = super().send(envelopes)
+    def send(
+        self, envelopes: Sequence[Envelope], away: set[str] | None = None, *, hurried: bool = False
+    ) -> Outcome:
+        outcome = super().send(envelopes, away, hurried=hurried)
         for envelope in envelopes:
             claims(self._small, envelope.id, "the first")
         return outcome
@@ -212,6 +216,47 @@ def test_one_hanging_service_is_asked_once_and_not_for_each_of_its_queues(small:
     small.gate.away.clear()
     order.is_paid()
     assert (dealerflow.audit(), dead(small)) == ([], [])
+
+
+def test_who_waits_for_a_page_waits_for_one_hanging_service_and_not_for_each(small: InSmall) -> None:
+    dealerflow, [order] = placed(small, "northside")
+    take(dealerflow, "quality_check", order)
+    small.gate.away |= {"sqs", "sns", "events"}
+    before = len(small.gate.missed)
+    with small.database.begin() as work:
+        put_order(work, order.id, "quality_failed", by="admin", reason="by hand")
+    assert len(small.gate.missed) == before + 1
+    small.gate.away.clear()
+    small.lets_time_pass(2 * 60)
+    assert (order.state, small.aws.waiting(), dead(small)) == ("quality_failed", [], [])
+
+
+@pytest.mark.parametrize("how", ["refused", "unreachable"])
+def test_many_that_cannot_leave_hold_up_none_that_can(how: str, small: InSmall) -> None:
+    dealerflow, order = left_behind(small)
+    order_id, now = order.id, small.system.still.now()
+    old = [
+        (
+            Envelope(
+                id=f"msg_old_{number}",
+                queue="notifications" if how == "unreachable" else NORTH,
+                message=AnnounceCar(order=order_id, step=order.now["step"]),
+                group="northside",
+                sent_at=now - 60_000,
+            ),
+            1,
+        )
+        for number in range(3 * TAKEN_AT_ONCE)
+    ]
+    with small.system.engine.begin() as connection:
+        outbox.put(connection, old, now - 60_000)
+    small.aws.refuses = lambda body: "AnnounceCar" in body
+    small.gate.away.add("sns")
+    small.lets_time_pass(60)
+    assert order.state == "order_arrived"
+    unsent = [what for what in small.gate.missed if what.startswith("sns")]
+    assert len(unsent) < 20, "each run waits for what is away but once"
+    assert dealerflow.queue(old[0][0].queue)["waiting"] >= len(old)
 
 
 @pytest.mark.parametrize("days", [12, 20])

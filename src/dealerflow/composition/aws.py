@@ -160,7 +160,7 @@ class AwsSystem:
     def _forward_for_a_while(self) -> None:
         """What an operator lets go on leaves at once, as far as a page can wait for it; the schedule does the rest."""
         until = self.clock.now() + FORWARDING_MS
-        self.relay.step(lambda: self.clock.now() >= until)
+        self.relay.step(lambda: self.clock.now() >= until, hurried=True)
 
     @cached_property
     def undertaker(self) -> Undertaker:

@@ -18,7 +18,7 @@ from botocore.exceptions import ClientError
 
 from dealerflow.adapters.aws.errors import Unreachable, aws_calls, code_of
 from dealerflow.adapters.aws.names import TOPICS, Names
-from dealerflow.adapters.database.outbox import Outbox
+from dealerflow.adapters.database.outbox import RELAY_LEASE_MS, Outbox
 from dealerflow.application import queues
 from dealerflow.application.cloud_events import cloud_event
 from dealerflow.application.message_events import to_cloud_event
@@ -78,8 +78,15 @@ class Destinations:
         self._bus = bus
         self._names = names
 
-    def send(self, envelopes: Sequence[Envelope]) -> Outcome:
-        """Send them. What a service is down for, or refuses now, stays."""
+    def send(
+        self, envelopes: Sequence[Envelope], away: set[str] | None = None, *, hurried: bool = False
+    ) -> Outcome:
+        """Send them. What a service is down for, or refuses now, stays.
+
+        A service that gave no answer is not asked again: it is in `away` from then on. `hurried`: nor is any other, because
+        somebody waits for us, and all may be out of reach the same way.
+        """
+        away = set() if away is None else away
         outcome = Outcome(set(), {})
         by_way: dict[tuple[str, str], list[Envelope]] = defaultdict(list)
         for envelope in envelopes:
@@ -87,15 +94,14 @@ class Destinations:
                 outcome.hopeless[envelope.id] = "it cannot be read by this version of the program"
             else:
                 by_way[self._way(envelope)].append(envelope)
-        unreachable: set[str] = set()
         for (kind, target), some in by_way.items():
-            if kind in unreachable:  # somebody may be waiting for us
+            if kind in away or (hurried and away):
                 continue
             try:
                 self._send(kind, target, some, outcome)
             except Unreachable as outage:
                 log.warning("%d messages for %s, and all others for it, wait: %s", len(some), target, outage)
-                unreachable.add(kind)
+                away.add(kind)
             except Outage as outage:
                 log.warning("%d messages for %s wait: %s", len(some), target, outage)
             except Exception:  # what one service refuses must not hold up what goes to the others
@@ -211,25 +217,29 @@ class Relay:
     def forward(self, envelopes: Sequence[Envelope]) -> int:
         """Forward what was just committed; how many left. Never raises: what stays is left to the schedule."""
         try:
-            return self._forward(envelopes)
+            return self._forward(envelopes, hurried=True)
         except Outage as outage:
             log.warning("forwarded, but it could not be noted, so it is forwarded again: %s", outage)
         except Exception:
             log.exception("could not be forwarded now")
         return 0
 
-    def step(self, is_time_up: Callable[[], bool] = lambda: False) -> int:
-        """Forward what is due, as far as there is time; how many were. Raises Outage."""
+    def step(self, is_time_up: Callable[[], bool] = lambda: False, *, hurried: bool = False) -> int:
+        """Forward what is due, as far as there is time; how many were. `hurried`: see `Destinations.send`. Raises Outage."""
         forwarded = 0
-        while not is_time_up() and (due := self._outbox.due(TAKEN_AT_ONCE, now=self._clock.now())):
-            left = self._forward(due)
-            forwarded += left
-            if left < len(due):  # a service is down, or refuses: not again before the lease of these is over
+        away: set[str] = set()
+        over_at = self._clock.now() + RELAY_LEASE_MS  # what stays now is due again from then on
+        while not is_time_up() and self._clock.now() < over_at:
+            due = self._outbox.due(TAKEN_AT_ONCE, now=self._clock.now())
+            if not due:
                 break
+            forwarded += self._forward(due, away, hurried=hurried)
         return forwarded
 
-    def _forward(self, envelopes: Sequence[Envelope]) -> int:
-        outcome = self._destinations.send(envelopes)
+    def _forward(
+        self, envelopes: Sequence[Envelope], away: set[str] | None = None, *, hurried: bool = False
+    ) -> int:
+        outcome = self._destinations.send(envelopes, away, hurried=hurried)
         left = outcome.left
         last = {e.id for e in envelopes if e.id in left and self._destinations.is_last(e)}
         self._outbox.over(last)

@@ -118,14 +118,15 @@ class Outbox:
     def due(self, limit: int, *, now: int) -> list[Envelope]:
         """Take up to `limit` messages to forward: delayed ones that are due, and those that nobody forwarded in time.
 
-        What cannot be read is Unreadable in its envelope.
+        Those that nobody tried yet come first, and last what was tried last: what cannot leave holds up nothing else. What
+        cannot be read is Unreadable in its envelope.
         """
         waits = sa.or_(sa.and_(_DELAYED, _m.available_at <= now), sa.and_(_HELD, _m.lease_until <= now))
         paused = sa.select(queues.c.name).where(queues.c.paused)
         chosen = (
             sa.select(_m.id)
             .where(waits, _m.queue.not_in(paused))
-            .order_by(_m.sent_at, _m.id)
+            .order_by(_m.lease_until.nulls_first(), _m.sent_at, _m.id)
             .limit(limit)
             .with_for_update(skip_locked=True)
         )
