@@ -151,6 +151,9 @@ class Client:
     def get(self, path: str, **headers: str) -> Response:
         return self.http.get(path, headers={**self.headers, **_names(headers)})
 
+    def head(self, path: str, **headers: str) -> Response:
+        return self.http.head(path, headers={**self.headers, **_names(headers)})
+
     def post(self, path: str, body: Any = None, **headers: str) -> Response:
         content = body if isinstance(body, bytes) else b"" if body is None else msgspec.json.encode(body)
         kind = {"Content-Type": "application/json"}

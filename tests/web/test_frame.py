@@ -54,6 +54,22 @@ def test_what_cannot_be_answered_is_a_problem(anyone: Client, path: str, status:
     assert answer.json()["status"] == status
 
 
+@pytest.mark.parametrize(
+    "path", ["/", "/order", "/healthz", "/api/v1/catalogue", "/nothing", "/api/v1/queues"]
+)
+def test_head_is_answered_like_get_but_without_a_body(anyone: Client, path: str) -> None:
+    whole, head = anyone.get(path), anyone.head(path)
+    assert head.status_code == whole.status_code
+    assert head.headers["content-type"] == whole.headers["content-type"]
+    assert head.headers["content-length"] == whole.headers["content-length"]
+    assert head.content == b""
+
+
+def test_head_of_a_stream_ends(anyone: Client) -> None:
+    head = anyone.as_("admin").head("/api/v1/events/stream")
+    assert (head.status_code, head.content) == (200, b"")
+
+
 def test_a_method_that_is_not_known_is_405_and_says_which_are(anyone: Client) -> None:
     answer = anyone.put("/api/v1/orders")
     assert answer.status_code == 405
