@@ -133,8 +133,9 @@ def each_queue_is_worked(template: Template) -> Complaints:
 
 def each_queue_has_its_alarms(template: Template) -> Complaints:
     watched = {
-        (properties["MetricName"], target(properties["Dimensions"][0]["Value"]))
+        (metric["MetricName"], target(metric["Dimensions"][0]["Value"]))
         for _, properties in template.properties(ALARM)
+        for metric in metrics_of(properties)
     }
     for name in template.of(QUEUE):
         metric = (
@@ -142,6 +143,36 @@ def each_queue_has_its_alarms(template: Template) -> Complaints:
         )
         if (metric, name) not in watched:
             yield f"no alarm watches {name}"
+
+
+def metrics_of(alarm: Json) -> list[Json]:
+    """What an alarm looks at: the one metric, or all that its expression is made of. (Each is paid for.)"""
+    asked = [each["MetricStat"]["Metric"] for each in alarm.get("Metrics", ()) if "MetricStat" in each]
+    return asked or [alarm]
+
+
+def an_outage_is_an_alarm_too(template: Template) -> Complaints:
+    """SQS leaves out of a queue's age what was received three times and not deleted, and an outage offers all again at once.
+
+    https://docs.aws.amazon.com/AWSSimpleQueueService/latest/SQSDeveloperGuide/sqs-available-cloudwatch-metrics.html
+    """
+    for name, properties in template.properties(ALARM):
+        asked = {metric["MetricName"] for metric in metrics_of(properties)}
+        if "ApproximateAgeOfOldestMessage" in asked and "NumberOfMessagesDeleted" not in asked:
+            yield f"{name} sees nothing of an outage"
+
+
+def every_alarm_looks_back_no_further_than_it_may(template: Template) -> Complaints:
+    """A day, or with periods of an hour and more a week.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/APIReference/API_PutMetricAlarm.html
+    """
+    for queue, late in template.data["Mappings"]["Late"].items():
+        seconds = late["Period"] * late["Periods"]
+        if seconds > (24 if late["Period"] < 3600 else 7 * 24) * 3600:
+            yield f"{queue}LateAlarm looks back too far"
+        if seconds != late["Seconds"]:
+            yield f"{queue}LateAlarm calls late what is {seconds} s old, and what is {late['Seconds']} s old"
 
 
 def each_alarm_tells_somebody(template: Template) -> Complaints:
@@ -301,6 +332,8 @@ RULES: list[Rule] = [
     each_event_source_reports_single_failures,
     each_queue_is_worked,
     each_queue_has_its_alarms,
+    an_outage_is_an_alarm_too,
+    every_alarm_looks_back_no_further_than_it_may,
     each_alarm_tells_somebody,
     what_a_timer_rule_or_topic_cannot_deliver_is_kept,
     what_is_called_asynchronously_has_a_place_for_failures,

@@ -55,6 +55,7 @@ def test_network_and_database_fit_together(build: Path, tmp_path: Path) -> None:
         "Proxy",
         "OwnDomain",
         "AlarmsMailed",
+        "LateAlarms",
         "Archive",
     }
     wanted = {

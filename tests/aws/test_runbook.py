@@ -7,6 +7,7 @@ from typing import Any
 
 from dealerflow.composition.aws_cost import committed_calls
 from tests.aws.template import load
+from tests.aws.template_rules import metrics_of
 from tests.docs.documents import DOCS, ROOT
 
 RUNBOOKS = DOCS / "how-to" / "runbooks.md"
@@ -41,6 +42,8 @@ def test_an_alarm_says_where_its_runbook_is() -> None:
     assert {name for name, description in alarms().items() if path not in description} == set()
 
 
-def test_the_bill_counts_the_alarms_that_there_are() -> None:
+def test_the_bill_counts_what_the_alarms_look_at() -> None:
     (counted,) = (use.count for use in committed_calls().month if use.price == "cloudwatch.alarm")
-    assert counted == len(alarms())
+    assert counted == sum(
+        len(metrics_of(properties)) for _, properties in load().properties("AWS::CloudWatch::Alarm")
+    )

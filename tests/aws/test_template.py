@@ -120,6 +120,29 @@ def unprotected(name: str, key: str) -> Callable[[Template], None]:
     return break_
 
 
+def without_metric(alarm: str, name: str) -> Callable[[Template], None]:
+    """Takes a metric out of what an alarm reckons with."""
+
+    def break_(template: Template) -> None:
+        properties = of(template, alarm)
+        properties["Metrics"] = [
+            each
+            for each in properties["Metrics"]
+            if each.get("MetricStat", {}).get("Metric", {}).get("MetricName") != name
+        ]
+
+    return break_
+
+
+def late(queue: str, **figures: int) -> Callable[[Template], None]:
+    """Sets when messages of a queue are late."""
+
+    def break_(template: Template) -> None:
+        template.data["Mappings"]["Late"][queue] = figures
+
+    return break_
+
+
 OPEN = {"Fn::Sub": "arn:${AWS::Partition}:sqs:${AWS::Region}:${AWS::AccountId}:*"}
 FAILURES = [
     (rules.each_function_has_a_role_of_its_own, without("OrdersFunction", "Role"), "OrdersFunction"),
@@ -145,6 +168,11 @@ FAILURES = [
     (rules.each_queue_has_its_alarms, gone("ordersLateAlarm"), "orders"),
     (rules.each_queue_has_its_alarms, gone("ordersDeadAlarm"), "ordersDead"),
     (rules.each_queue_has_its_alarms, gone("SchedulesDeadAlarm"), "schedulesDead"),
+    (rules.an_outage_is_an_alarm_too, without_metric("ordersLateAlarm", "NumberOfMessagesDeleted"), "ordersLateAlarm"),
+    (rules.every_alarm_looks_back_no_further_than_it_may, late("webhooks", Seconds=345600, Period=60, Periods=5760),
+     "webhooksLateAlarm"),
+    (rules.every_alarm_looks_back_no_further_than_it_may, late("orders", Seconds=600, Period=60, Periods=5),
+     "ordersLateAlarm"),
     (rules.each_alarm_tells_somebody, without("ApiAlarm", "AlarmActions"), "ApiAlarm"),
     (rules.what_a_timer_rule_or_topic_cannot_deliver_is_kept, without("AuditSchedule", "Target", "RetryPolicy"),
      "AuditSchedule"),

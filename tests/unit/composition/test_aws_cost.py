@@ -169,8 +169,8 @@ def test_the_calls_of_an_order_stay_within_the_goal() -> None:
 def test_what_stands_there_all_month_is_what_the_template_sets_up() -> None:
     counts = {(one.service, one.what): one.count for one in committed_calls().month}
     template = TEMPLATE.read_text("utf-8")
-    for_each_queue, alone = 2, template.count("Type: AWS::CloudWatch::Alarm") - 2
-    assert counts["CloudWatch", "alarms"] == for_each_queue * len(QUEUES) + alone
+    dead, late, alone = 1, template.count("MetricStat:"), template.count("Type: AWS::CloudWatch::Alarm") - 2
+    assert counts["CloudWatch", "alarms"] == (dead + late) * len(QUEUES) + alone
     polls = 5 * 3 * 60 * 730  # pollers, each asking three times a minute
     assert counts["SQS", "polling"] == polls * len(QUEUES)
     assert counts["KMS", "key of the alarms' topic"] == template.count("Type: AWS::KMS::Key")
