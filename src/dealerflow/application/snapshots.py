@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import logging
+from typing import Protocol
 
 import msgspec
 
-from dealerflow.application.intake import Spool
 from dealerflow.application.ports import Clock
 from dealerflow.domain.errors import Unavailable
 from dealerflow.domain.intake import Snapshot
@@ -19,11 +19,18 @@ LOOK_AGAIN_MS = 1_000  # wrong orders, however many, ask the store no more often
 _decode = msgspec.json.Decoder(Snapshot).decode
 
 
-class Snapshots:
-    """The newest snapshot that the spool keeps, remembered. Belongs to one thread."""
+class Store(Protocol):
+    """Intake's own store, as far as it is needed here."""
 
-    def __init__(self, spool: Spool, clock: Clock) -> None:
-        self._spool = spool
+    def snapshot(self) -> tuple[int, bytes] | None:
+        """The snapshot that is kept, with its number. Raises Unavailable."""
+
+
+class Snapshots:
+    """The newest snapshot that the store keeps, remembered. Belongs to one thread."""
+
+    def __init__(self, store: Store, clock: Clock) -> None:
+        self._store = store
         self._clock = clock
         self._held: Snapshot | None = None
         self._looked_at = -FRESH_MS
@@ -45,11 +52,13 @@ class Snapshots:
 
     def _look(self) -> None:
         try:
-            kept = self._spool.snapshot()
-            self._looked_at = self._clock.now()
+            kept = self._store.snapshot()
             if kept is not None and (self._held is None or self._held.number != kept[0]):
                 self._held = _decode(kept[1])
         except Unavailable as error:
             log.warning("%s", error)
         except msgspec.MsgspecError as error:  # written by another version of the program; soon replaced
             log.error("the snapshot that is kept cannot be read: %s", error)  # noqa: TRY400 - it says all there is to say
+        self._looked_at = (
+            self._clock.now()
+        )  # after a failure too: who orders meanwhile shall not wait for it as well
