@@ -19,7 +19,7 @@ from dealerflow.application import reference_files as files
 from dealerflow.application.import_files import Rows
 from dealerflow.composition.aws import AwsSystem, of_environment
 from dealerflow.composition.aws_upkeep import Prepare, prepare, upkeep_of
-from dealerflow.composition.aws_web import behind_http_api, web_app
+from dealerflow.composition.aws_web import behind_http_api, serves, web_app
 from dealerflow.composition.testing import TEST_SECRET
 from dealerflow.web.app import make_app
 from dealerflow.web.live import COME_BACK_MS
@@ -212,6 +212,19 @@ def test_failed_logins_are_counted_for_the_address_that_asks(function: Any) -> N
 
     assert tries("203.0.113.1", 61)[-1] == 429
     assert tries("203.0.113.2", 1) == [401]
+
+
+def test_a_function_that_cannot_begin_says_so_and_tries_again(
+    system: AwsSystem, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    caplog.set_level(logging.CRITICAL)
+    monkeypatch.delenv("DEALERFLOW_SECRET_KEY")
+    with client(serves()) as browser:
+        refused = browser.get("/api/v1/catalogue")
+        assert (refused.status_code, refused.headers["retry-after"]) == (503, "2")
+        assert refused.headers["content-type"] == "application/problem+json"
+        system.clients.secrets.create_secret(Name=system.names.signing_secret, SecretString=TEST_SECRET)
+        assert browser.get("/api/v1/catalogue").status_code == 200
 
 
 def test_orders_are_taken_without_the_database(

@@ -14,6 +14,7 @@ import msgspec
 import sqlalchemy as sa
 
 from dealerflow.adapters.aws.clients import Clients
+from dealerflow.adapters.aws.errors import aws_calls
 from dealerflow.adapters.aws.machines import StepFunctions
 from dealerflow.adapters.aws.names import QUEUES, Names
 from dealerflow.adapters.aws.relay import Destinations, Relay
@@ -85,11 +86,12 @@ class AwsSystem:
 
     @cached_property
     def secret(self) -> str:
-        """What tokens and links are signed with."""
-        if self.settings.secret_key:
-            return self.settings.secret_key
-        answer = self.clients.secrets.get_secret_value(SecretId=self.names.signing_secret)
-        return answer["SecretString"]
+        """What tokens and links are signed with. Raises Outage."""
+        return self.settings.secret_key or self._kept_secret(self.names.signing_secret)
+
+    def _kept_secret(self, name: str) -> str:
+        with aws_calls("Secrets Manager"):
+            return self.clients.secrets.get_secret_value(SecretId=name)["SecretString"]
 
     @cached_property
     def patient_clients(self) -> Clients:
@@ -107,8 +109,7 @@ class AwsSystem:
     def _database_url(self) -> str:
         if not self.settings.database_host:
             return self.settings.database_url
-        answer = self.clients.secrets.get_secret_value(SecretId=self.names.database_secret)
-        known = msgspec.json.decode(answer["SecretString"])
+        known = msgspec.json.decode(self._kept_secret(self.names.database_secret))
         url = sa.URL.create(
             "postgresql+psycopg",
             username=known["username"],

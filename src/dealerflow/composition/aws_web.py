@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from collections.abc import Callable
 from functools import cache, partial
 from typing import Any
@@ -22,10 +23,14 @@ from dealerflow.application.access import Access
 from dealerflow.application.snapshots import Snapshots
 from dealerflow.application.upkeep import Upkeep
 from dealerflow.composition.aws import AwsSystem, of_environment
+from dealerflow.composition.aws_intake import answer_of
+from dealerflow.domain.errors import DealerflowError, Unavailable
 from dealerflow.web.app import make_app
-from dealerflow.web.problems import PROBLEM_JSON
+from dealerflow.web.problems import PROBLEM_JSON, problem_of
 from dealerflow.web.system import WebSystem
 from dealerflow.web.taking import Intake
+
+log = logging.getLogger(__name__)
 
 # Everything else, PDFs say, goes through the HTTP API as base64.
 TEXTS = ["text/", "application/json", PROBLEM_JSON, "application/javascript", "image/svg+xml"]
@@ -107,6 +112,12 @@ def serves() -> LambdaHandler:
         return behind_http_api(web_app(system))
 
     def handler(event: dict[str, Any], context: Any) -> dict[str, Any]:
-        return function()(event, context)
+        try:
+            serve = function()
+        except DealerflowError as error:
+            log.error("the function cannot begin: %s", error)  # noqa: TRY400 - it says all there is to say
+            away = Unavailable("nothing can be answered at the moment")
+            return answer_of(problem_of(away, event.get("rawPath", "")))
+        return serve(event, context)
 
     return handler
