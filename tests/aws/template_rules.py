@@ -33,6 +33,7 @@ OPEN_ENDS = ("stateMachine:${AWS::StackName}-*", "execution:${AWS::StackName}-*:
 
 FOURTEEN_DAYS = 14 * 24 * 3600
 DELIVERIES = 1000
+HTTP_API_SECONDS = 30
 QUEUE, ALARM = "AWS::SQS::Queue", "AWS::CloudWatch::Alarm"
 
 Complaints = Iterator[str]
@@ -267,6 +268,37 @@ def every_log_ends_and_every_function_writes_to_one(template: Template) -> Compl
             yield f"{name} does not log its errors"
 
 
+def lambda_keeps_every_line_that_the_program_writes(template: Template) -> Complaints:
+    """What is too much detail the program leaves out itself; Lambda would leave out all below INFO again, whatever LogLevel is.
+
+    https://docs.aws.amazon.com/lambda/latest/dg/monitoring-cloudwatchlogs-log-level.html
+    """
+    for name, properties in template.properties(FUNCTION):
+        if properties.get("LoggingConfig", {}).get("ApplicationLogLevel") not in {"DEBUG", "TRACE"}:
+            yield f"{name} never logs at debug"
+
+
+def whoever_asks_over_http_gets_the_answer(template: Template) -> Complaints:
+    """An HTTP API waits for half a minute: a function that goes on longer takes an order whose customer was told 503.
+
+    https://docs.aws.amazon.com/apigateway/latest/developerguide/http-api-quotas.html
+    """
+    for _, properties in template.properties("AWS::ApiGatewayV2::Integration"):
+        name = target(properties["IntegrationUri"]) or ""
+        if template.resources[name]["Properties"]["Timeout"] >= HTTP_API_SECONDS:
+            yield f"{name} may answer when nobody listens any more"
+
+
+def a_first_deployment_that_fails_leaves_no_name_taken(template: Template) -> Complaints:
+    """A secret that outlives the stack has its name, so that the second try could not make it."""
+    for name, secret in template.of("AWS::SecretsManager::Secret").items():
+        if (
+            secret.get("DeletionPolicy") != "RetainExceptOnCreate"
+            or secret.get("UpdateReplacePolicy") != "Retain"
+        ):
+            yield f"{name} is in the way, or lost with the stack"
+
+
 def everything_is_traced(template: Template) -> Complaints:
     for name, properties in template.properties(FUNCTION):
         if properties.get("Tracing") != "Active":
@@ -341,6 +373,9 @@ RULES: list[Rule] = [
     the_bucket_is_private_and_takes_tls_only,
     the_database_is_private_backed_up_and_not_lost_with_the_stack,
     every_log_ends_and_every_function_writes_to_one,
+    lambda_keeps_every_line_that_the_program_writes,
+    whoever_asks_over_http_gets_the_answer,
+    a_first_deployment_that_fails_leaves_no_name_taken,
     everything_is_traced,
     every_handler_is_there,
     the_state_machine_is_called_after_its_pipeline,

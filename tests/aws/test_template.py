@@ -203,6 +203,11 @@ FAILURES = [
     (rules.every_log_ends_and_every_function_writes_to_one, without("WebFunction", "LoggingConfig"), "WebFunction"),
     (rules.every_log_ends_and_every_function_writes_to_one, without("ApiStage", "AccessLogSettings"), "ApiStage"),
     (rules.every_log_ends_and_every_function_writes_to_one, without("StateMachine", "Logging"), "StateMachine"),
+    (rules.lambda_keeps_every_line_that_the_program_writes,
+     with_("WebFunction", "LoggingConfig", "ApplicationLogLevel", value="INFO"), "WebFunction"),
+    (rules.whoever_asks_over_http_gets_the_answer, with_("IntakeFunction", "Timeout", value=60), "IntakeFunction"),
+    (rules.a_first_deployment_that_fails_leaves_no_name_taken, unprotected("DatabaseSecret", "DeletionPolicy"),
+     "DatabaseSecret"),
     (rules.everything_is_traced, without("WebFunction", "Tracing"), "WebFunction"),
     (rules.everything_is_traced, without("StateMachine", "Tracing"), "StateMachine"),
     (rules.every_handler_is_there, with_("WebFunction", "Handler", value="dealerflow.lambdas.wep.handler"),
@@ -248,3 +253,19 @@ def test_the_documents_tell_what_is_allowed_without_a_resource() -> None:
 def test_the_dashboard_is_json_once_its_names_are_filled_in(template: Template) -> None:
     [text, _] = of(template, "Dashboard")["DashboardBody"]["Fn::Sub"]
     assert len(json.loads(text)["widgets"]) >= 8
+
+
+def test_what_the_dashboard_searches_by_the_beginning_of_its_name_is_not_in_quotes(
+    template: Template,
+) -> None:
+    """In quotes a search finds what is called exactly so, without them whatever has these words in its name.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/search-expression-syntax.html
+    """
+    [text, _] = of(template, "Dashboard")["DashboardBody"]["Fn::Sub"]
+    searches = re.findall(r"SEARCH\('(.*?)'", json.dumps(json.loads(text)).replace(r"\"", '"'))
+    assert len(searches) >= 5
+    exact = [
+        term for search in searches for term in re.findall(r'(?:QueueName|FunctionName)="[^"]*"', search)
+    ]
+    assert exact == []
