@@ -7,9 +7,11 @@ from urllib.parse import parse_qsl
 
 from dealerflow.domain.errors import Fault, Malformed
 from dealerflow.domain.form_faults import control_characters
+from dealerflow.domain.money import Money
 
 MAX_FIELDS = 300
 MAX_FORM_BYTES = 64 * 1024
+MOST_DIGITS = 18  # of an amount: what databases and JSON hold
 
 Errors = dict[str, list[str]]
 
@@ -34,6 +36,16 @@ class Fields:
         """Exactly what was sent, for passwords."""
         return self._values.get(name, [""])[0]
 
+    def money(self, name: str) -> Money | None:
+        """An amount that a page of ours put into a hidden field, "3190000 EUR"; None where it did not. Raises Malformed."""
+        given = self.text(name)
+        if not given:
+            return None
+        amount, _, currency = given.partition(" ")
+        if not (amount.isascii() and amount.isdigit() and len(amount) <= MOST_DIGITS and currency):
+            raise _unreadable()
+        return Money(int(amount), currency)
+
     def has_signs(self, name: str) -> bool:
         """Whether a text holds what is no text: control characters other than line breaks and tabs."""
         return control_characters(self.text(name), multiline=True) is not None
@@ -55,8 +67,16 @@ def fields_of(body: bytes) -> Fields:
     try:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:  # no UTF-8, or too many fields
-        raise Malformed("the form cannot be read") from None
+        raise _unreadable() from None
+    if any(
+        "\0" in name or "\0" in value for name, value in pairs
+    ):  # no browser sends it, and PostgreSQL cannot hold it
+        raise _unreadable()
     return Fields(pairs)
+
+
+def _unreadable() -> Malformed:
+    return Malformed("the form cannot be read")
 
 
 def errors_by_field(faults: Iterable[Fault], fields: Mapping[str, str]) -> Errors:

@@ -113,14 +113,9 @@ def _form(fields: Fields, car: Configuration) -> dict[str, Any]:
     }
     if note := fields.optional("note"):
         form["note"] = note
-    if (seen := _seen_price(fields)) is not None:
-        form["expected_price"] = seen
+    if (seen := fields.money("shown_price")) is not None:
+        form["expected_price"] = {"amount": seen.amount, "currency": seen.currency}
     return form
-
-
-def _seen_price(fields: Fields) -> dict[str, Any] | None:
-    amount, _, currency = fields.text("shown_price").partition(" ")
-    return {"amount": int(amount), "currency": currency} if amount.isascii() and amount.isdigit() else None
 
 
 def _snapshot(visit: Visit) -> Snapshot:
@@ -175,8 +170,7 @@ def _missing(car: Configuration, fields: Fields, t: Texts) -> Errors:
 
 def _price_changed(visit: Visit, changed: PriceChanged) -> str:
     f = visit.formats
-    seen = _seen_price(visit.fields)
-    before = Money(seen["amount"], seen["currency"]) if seen else changed.price
+    before = visit.fields.money("shown_price") or changed.price
     return visit.texts("order.price_changed", before=f.money(before), now=f.money(changed.price))
 
 

@@ -118,8 +118,7 @@ def tracking(visit: Visit, order_id: str) -> HtmlResponse:
 def pay(visit: Visit, order_id: str) -> HtmlResponse:
     """Pay what is due, with the test card."""
     caller = _customer(visit, order_id)
-    amount, _, currency = visit.fields.text("sum").partition(" ")
-    asked = Money(int(amount), currency) if amount.isascii() and amount.isdigit() else None
+    asked = visit.fields.money("sum")
     try:
         with visit.system.database.begin() as work:
             receive_payment(work, caller, order_id, PaymentForm(method="test_card", amount=asked))
