@@ -25,6 +25,7 @@ from tests.stories.on_aws import STACK
 
 NOTHING = m.PublishEvent(event="evt_none")  # asks any function for nothing
 IMPOSSIBLE = m.IssueInvoice(payment="pay_none")  # fails in any function
+POSTS = 3  # at most, of one order
 DUE: Json = {"state": "delayed", "available_at": 0, "owner": None, "lease": None, "lease_until": None}
 
 Story = Callable[[Site, str], AbstractContextManager[Any]]
@@ -76,7 +77,10 @@ def its_first_order_is_sent(site: Site, function: str) -> Iterator[Posted]:
 
 
 def _post_order(site: Site, function: str, dealership: str, key: str = "") -> Posted:
-    """To the intake of this function: `web` has one too, for its pages."""
+    """To the intake of this function: `web` has one too, for its pages.
+
+    On a busy machine AWS may be too slow for intake, which then asks the customer to come back. That is no refusal.
+    """
     before = frozenset(kept_keys(site))
     request = httpx.Request(
         "POST",
@@ -84,8 +88,13 @@ def _post_order(site: Site, function: str, dealership: str, key: str = "") -> Po
         json=site.people.customer.form_for(dealership),
         headers={"Idempotency-Key": key} if key else {},
     )
-    answer = site.invoke(function, HttpApi(lambda event, _: event)._event(request))  # noqa: SLF001
-    return Posted(500 if answer.failed else answer.said["statusCode"], before)
+    for _ in range(POSTS):
+        begun = time.time()
+        answer = site.invoke(function, HttpApi(lambda event, _: event)._event(request))  # noqa: SLF001
+        status = 500 if answer.failed else int(answer.said["statusCode"])
+        if status != 503 or site.refused(begun):
+            break
+    return Posted(status, before)
 
 
 def kept_keys(site: Site) -> dict[str, Json]:
@@ -346,13 +355,16 @@ def is_called_first(site: Site, function: str) -> Iterator[Answer]:
 def is_called_first_with_nothing_kept_for_intake(site: Site, function: str) -> Iterator[str]:
     s3, bucket = site.emulator.client("s3"), bucket_of(site)
     kept = s3.get_object(Bucket=bucket, Key=SNAPSHOT_KEY)
-    s3.delete_object(Bucket=bucket, Key=SNAPSHOT_KEY)
-    site.starts_anew(function)
-    site.invoke(function, {})
-    try:
-        yield bucket
-    finally:
-        s3.put_object(Bucket=bucket, Key=SNAPSHOT_KEY, Body=kept["Body"].read(), Metadata=kept["Metadata"])
+    with site.without_schedule("relay"):  # which would keep one too
+        s3.delete_object(Bucket=bucket, Key=SNAPSHOT_KEY)
+        site.starts_anew(function)
+        site.invoke(function, {})
+        try:
+            yield bucket
+        finally:
+            s3.put_object(
+                Bucket=bucket, Key=SNAPSHOT_KEY, Body=kept["Body"].read(), Metadata=kept["Metadata"]
+            )
 
 
 def bucket_of(site: Site) -> str:

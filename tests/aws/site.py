@@ -182,6 +182,18 @@ class Site:
             FunctionName=name, Environment={"Variables": {**known, **variables}}
         )
 
+    @contextmanager
+    def without_schedule(self, function: str) -> Iterator[None]:
+        """Within the block nobody begins a call of the function but the test."""
+        scheduler, name = self.emulator.client("scheduler"), f"{STACK}-{function}"
+        known = scheduler.get_schedule(Name=name)
+        kept = {key: known[key] for key in ("Name", "ScheduleExpression", "FlexibleTimeWindow", "Target")}
+        scheduler.update_schedule(**kept, State="DISABLED")
+        try:
+            yield
+        finally:
+            scheduler.update_schedule(**kept, State="ENABLED")
+
     # --- what is to be seen ---
 
     def event_of(self, order: Order) -> Event:
