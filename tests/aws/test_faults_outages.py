@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 import pytest
+import sqlalchemy as sa
 
 from tests.aws.in_small import InSmall
 from tests.aws.lives import LONGER_THAN_A_VISIBILITY_TIME, Verdict, dead, verdict
@@ -154,3 +155,21 @@ def test_a_pause_that_lambda_does_not_hear_of_is_said_and_can_be_asked_again(sma
     assert small.aws.switched_off == {"payments"}
     dealerflow.operator.sends("/queues/payments/resume", expect=200)
     assert small.aws.switched_off == set()
+
+
+def test_a_database_that_became_a_read_only_copy_is_away_until_its_successor_is_found(small: InSmall) -> None:
+    dealerflow = People(small)
+    order = dealerflow.customer.orders("northside").reaches("order_placed")
+    database = sa.make_url(small.url).database
+    small.system.engine.dispose()  # the server changed its part: those that connect from now on can only read
+    set_read_only = f'ALTER DATABASE "{database}" SET default_transaction_read_only'
+    with sa.create_engine(small.url, isolation_level="AUTOCOMMIT").connect() as administrator:
+        administrator.execute(sa.text(f"{set_read_only} = on"))
+        decision = {"step": order.now["step"], "outcome": "accept"}
+        path = f"/orders/{order.id}/decisions"
+        refused = dealerflow.dealer("northside").asks("POST", path, json=decision)
+        assert refused.status_code == 503
+        administrator.execute(sa.text(f"{set_read_only} = off"))
+    dealerflow.dealer("northside").decides(order, "accept")
+    order.reaches("order_arrived")
+    assert (dealerflow.audit(), dead(small), small.aws.waiting()) == ([], [], [])

@@ -26,6 +26,8 @@ CONNECTIONS = 10
 # admin_shutdown, crash_shutdown, cannot_connect_now, too_many_connections.
 _TRY_AGAIN = {"40001", "40P01", "55P03", "57P01", "57P02", "57P03", "53300"}
 
+_READ_ONLY = "25006"  # read_only_sql_transaction
+
 # libpq's: a server that is gone without a word (a cut network) is given up within half a minute.
 PATIENCE = {
     "connect_timeout": 3,
@@ -66,6 +68,15 @@ def _open_postgresql(url: str, connections: int) -> sa.Engine:
         if connection.get_execution_options().get("mode") == "read":
             # All that is read belongs to one moment, as on SQLite.
             connection.exec_driver_sql("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ READ ONLY")
+
+    @event.listens_for(engine, "handle_error")
+    def handle_error(context: sa.ExceptionContext) -> None:
+        # After a fail-over the old server may go on as a copy that is only read. Its connections are of no more use: the next
+        # are made to whoever answers to its name then.
+        held = context.connection
+        writes = held is not None and held.get_execution_options().get("mode") != "read"
+        if writes and getattr(context.original_exception, "sqlstate", None) == _READ_ONLY:
+            context.is_disconnect = True
 
     return engine
 
