@@ -116,7 +116,9 @@ class Live:
 
     def _end(self, heard: asyncio.Queue[EventView | None]) -> None:
         self._watching.discard(heard)
-        if heard.full():  # what it has not been told is forgotten as a whole: it comes back for what follows its last
+        if (
+            heard.full()
+        ):  # what it has not been told is forgotten as a whole: it comes back for what follows its last
             while not heard.empty():
                 heard.get_nowait()
         heard.put_nowait(None)
