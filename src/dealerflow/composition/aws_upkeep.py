@@ -28,6 +28,7 @@ log = logging.getLogger(__name__)
 
 MINUTE_MS = 60_000
 STUCK_MS = 15 * MINUTE_MS
+NOT_PREPARED = "the database is not prepared: call prepare"
 
 
 class _NoTaker:
@@ -72,13 +73,18 @@ class RelayRun:
     def __init__(self, system: AwsSystem) -> None:
         self._system = system
         self._upkeep = upkeep_of(system)
+        self._prepared = False
 
     def __call__(self, is_time_up: Callable[[], bool] = lambda: False) -> Relayed:
         """Look after intake, forward what is due, look into the dead letters, as far as there is time.
 
         An outage is no failure, nor is time that is up: the next run is near. Raises NothingLeaves, which its alarm sees:
-        no queue on AWS tells how old a message is that never reached it.
+        no queue on AWS tells how old a message is that never reached it. The schedule begins with the deployment, so until
+        `prepare` is called there is nothing to do, and nothing wrong.
         """
+        if self._waits_for_prepare():
+            log.warning(NOT_PREPARED)
+            return Relayed(forwarded=0, trouble=NOT_PREPARED)
         relayed = self._relayed(is_time_up)
         if stuck := self._stuck():
             told = ", ".join(f"{queue} ({count})" for queue, count in sorted(stuck.items()))
@@ -86,6 +92,13 @@ class RelayRun:
                 f"messages for {told} have waited for more than {STUCK_MS // MINUTE_MS} minutes"
             )
         return relayed
+
+    def _waits_for_prepare(self) -> bool:
+        try:
+            self._prepared = self._prepared or _is_prepared(self._system)
+        except Outage:  # which is told below
+            return False
+        return not self._prepared
 
     def _stuck(self) -> dict[str, int]:
         try:
@@ -104,12 +117,19 @@ class RelayRun:
         return Relayed(forwarded=forwarded, trouble=self._upkeep.database_trouble)
 
 
+def _is_prepared(system: AwsSystem) -> bool:
+    return schema.revision(system.engine) is not None
+
+
 class SomethingIsWrong(DealerflowError):
     """What the audit found; each fault stands in the log."""
 
 
 def audit(system: AwsSystem, *, repair: bool = False) -> AuditReport:
     """Compare what was promised with what was done. Raises SomethingIsWrong, which its alarm sees; and Outage."""
+    if not _is_prepared(system):
+        log.warning(NOT_PREPARED)
+        return AuditReport(faults=(), pending={}, checked={})
     report = system.auditor.audit(repair=repair)
     wrong = [fault for fault in report.faults if not fault.repaired]
     for fault in wrong:
