@@ -7,8 +7,10 @@ from pathlib import Path
 from dealerflow.adapters.embedded.mail import Maildir
 from dealerflow.adapters.embedded.mail_archive import MaildirArchive
 from dealerflow.application.letters import OutgoingMail
+from dealerflow.application.webhooks import subscribe_to_topic
 from dealerflow.domain.messages import IssueInvoice
 from dealerflow.web.pages.mail import policy_of_mail, styles_of
+from dealerflow.web.pages.webhooks import WEBHOOKS_OF_A_PAGE
 from tests.web.api.life import placed
 from tests.web.harness import Client
 from tests.web.pages.conftest import PersonOf
@@ -185,6 +187,19 @@ def test_a_webhook_s_secret_is_shown_once(anyone: Client, person: PersonOf) -> N
     assert "https://example.com/hook" not in person("dealer@harbour").get("/webhooks").text
     link = next(link for link in page.links if link.startswith("/webhooks/"))
     assert person("dealer@harbour").get(link).status == 404
+
+
+def test_webhooks_beyond_the_first_page_are_found_on_the_next(anyone: Client, person: PersonOf) -> None:
+    with anyone.system.database.begin() as work:
+        for number in range(WEBHOOKS_OF_A_PAGE + 1):
+            subscribe_to_topic(work, "quality-alerts", f"https://example.com/{number}", "whsec_")
+    operator = person("operator")
+    first = operator.get("/webhooks")
+    last = f"https://example.com/{WEBHOOKS_OF_A_PAGE}"
+    assert last not in first.text
+    (more,) = (link for link in first.links if link.startswith("/webhooks?"))
+    assert last in operator.get(more).text
+    assert not [link for link in operator.get(more).links if link.startswith("/webhooks?cursor")]
 
 
 def test_a_wrong_webhook_says_what_is_wrong(person: PersonOf) -> None:

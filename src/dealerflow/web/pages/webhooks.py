@@ -37,6 +37,7 @@ class WebhooksView(msgspec.Struct, frozen=True, kw_only=True):
     """The subscriptions, and the form for a new one. `owners`: (value, title) of whose it may be; `made` the one just made."""
 
     webhooks: tuple[WebhookView, ...]
+    next_url: str | None
     owners: tuple[tuple[str, str], ...]
     errors: Errors
     url: str = ""
@@ -129,10 +130,12 @@ def _form(visit: Visit) -> WebhookForm:
 def _show(
     visit: Visit, *, status: int = 200, errors: Errors | None = None, made: WebhookView | None = None
 ) -> HtmlResponse:
-    found = visit.system.queries.webhooks.many(owners(visit.caller()), PageRequest(limit=WEBHOOKS_OF_A_PAGE))
-    fields = visit.fields
+    page, fields = paging(visit.request, order="webhooks"), visit.fields
+    asked = PageRequest(limit=WEBHOOKS_OF_A_PAGE, after=page.cursor)
+    found = visit.system.queries.webhooks.many(owners(visit.caller()), asked)
     view = WebhooksView(
         webhooks=found.items,
+        next_url=f"/webhooks?cursor={cursor_of(*found.next, order='webhooks')}" if found.next else None,
         owners=_owners(visit),
         errors=errors or {},
         url=fields.text("url") if errors else "",
