@@ -163,7 +163,9 @@ def test_a_database_that_became_a_read_only_copy_is_away_until_its_successor_is_
     database = sa.make_url(small.url).database
     small.system.engine.dispose()  # the server changed its part: those that connect from now on can only read
     set_read_only = f'ALTER DATABASE "{database}" SET default_transaction_read_only'
-    with sa.create_engine(small.url, isolation_level="AUTOCOMMIT").connect() as administrator:
+    with sa.create_engine(
+        small.url, isolation_level="AUTOCOMMIT", poolclass=sa.NullPool
+    ).connect() as administrator:
         administrator.execute(sa.text(f"{set_read_only} = on"))
         decision = {"step": order.now["step"], "outcome": "accept"}
         path = f"/orders/{order.id}/decisions"
