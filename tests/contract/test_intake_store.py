@@ -18,6 +18,7 @@ from pysqlite3 import dbapi2 as sqlite
 from dealerflow.adapters.aws.clients import Clients
 from dealerflow.adapters.aws.intake import MAX_MESSAGE_BYTES, SqsSpool
 from dealerflow.adapters.aws.names import Names
+from dealerflow.adapters.aws.relay import MOST_BYTES
 from dealerflow.adapters.embedded.spool import SpoolWriter
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
 from dealerflow.application.calls import KEPT_MS, KeyReused
@@ -391,9 +392,13 @@ def test_a_customers_data_leaves_the_table_when_the_order_was_sent(on_aws: AwsSt
     assert int(item["expires"]["N"]) == (on_aws.clock.now() + KEPT_MS) // 1000
 
 
+def test_every_order_that_is_taken_can_be_sent_again_when_it_is_redriven() -> None:
+    assert MAX_MESSAGE_BYTES <= MOST_BYTES
+
+
 @pytest.mark.parametrize("key", [None, "k"])
 def test_an_order_that_sqs_would_not_take_is_refused_with_its_size(on_aws: AwsStore, key: str | None) -> None:
-    with pytest.raises(TooLarge, match=rf"{MAX_MESSAGE_BYTES} \(256 KiB\)"):
+    with pytest.raises(TooLarge, match=rf"{MAX_MESSAGE_BYTES} \(255 KiB\)"):
         on_aws.append(1, key=key, note="x" * MAX_MESSAGE_BYTES)
     assert on_aws.taken() == []
     assert on_aws.find("k") is None

@@ -42,7 +42,8 @@ from dealerflow.domain.messages import AnyMessage, PlaceOrder
 
 log = logging.getLogger(__name__)
 
-MAX_MESSAGE_BYTES = 256 * 1024  # what SQS takes everywhere (newer queues take 1 MiB), and SNS behind it
+# SQS takes 256 KiB everywhere (newer queues 1 MiB); the relay, which may have to send the order once more, a little less.
+MAX_MESSAGE_BYTES = 255 * 1024
 
 
 class SqsSpool:
@@ -119,7 +120,7 @@ class SqsSpool:
         if len(item.message) > MAX_MESSAGE_BYTES:
             raise TooLarge(
                 f"With what the catalogue says of it this order has {len(item.message)} bytes, and the queue takes "
-                f"{MAX_MESSAGE_BYTES} (256 KiB): choose fewer options, or shorten the note."
+                f"{MAX_MESSAGE_BYTES} (255 KiB): choose fewer options, or shorten the note."
             )
         if key is None:
             self._send(item)
