@@ -9,8 +9,6 @@ import boto3
 from botocore.config import Config
 
 if TYPE_CHECKING:
-    from types_boto3_cloudformation import CloudFormationClient
-    from types_boto3_cloudwatch import CloudWatchClient
     from types_boto3_dynamodb import DynamoDBClient
     from types_boto3_events import EventBridgeClient
     from types_boto3_lambda import LambdaClient
@@ -48,14 +46,6 @@ class Clients:
         self._lock = threading.Lock()  # clients may be used by any thread, but not made by two at once
         self._session: boto3.session.Session | None = None
         self._made: dict[str, Any] = {}
-
-    @property
-    def cloudformation(self) -> CloudFormationClient:
-        return self._client("cloudformation")  # type: ignore[no-any-return]
-
-    @property
-    def cloudwatch(self) -> CloudWatchClient:
-        return self._client("cloudwatch")  # type: ignore[no-any-return]
 
     @property
     def dynamodb(self) -> DynamoDBClient:
