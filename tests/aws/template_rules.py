@@ -163,6 +163,16 @@ def an_outage_is_an_alarm_too(template: Template) -> Complaints:
             yield f"{name} sees nothing of an outage"
 
 
+def no_alarm_rests_on_what_was_filled_in(template: Template) -> Complaints:
+    """What is filled in for a minute whose figures come late is always the newest figure, and the alarm stays as it is.
+
+    https://docs.aws.amazon.com/AmazonCloudWatch/latest/monitoring/using-metric-math.html (FILL)
+    """
+    for name, properties in template.properties(ALARM):
+        if "FILL(" in json.dumps(properties.get("Metrics", "")):
+            yield f"{name} is stuck"
+
+
 def every_alarm_looks_back_no_further_than_it_may(template: Template) -> Complaints:
     """A day, or with periods of an hour and more a week.
 
@@ -365,6 +375,7 @@ RULES: list[Rule] = [
     each_queue_is_worked,
     each_queue_has_its_alarms,
     an_outage_is_an_alarm_too,
+    no_alarm_rests_on_what_was_filled_in,
     every_alarm_looks_back_no_further_than_it_may,
     each_alarm_tells_somebody,
     what_a_timer_rule_or_topic_cannot_deliver_is_kept,

@@ -169,6 +169,8 @@ FAILURES = [
     (rules.each_queue_has_its_alarms, gone("ordersDeadAlarm"), "ordersDead"),
     (rules.each_queue_has_its_alarms, gone("SchedulesDeadAlarm"), "schedulesDead"),
     (rules.an_outage_is_an_alarm_too, without_metric("ordersLateAlarm", "NumberOfMessagesDeleted"), "ordersLateAlarm"),
+    (rules.no_alarm_rests_on_what_was_filled_in,
+     with_("ordersLateAlarm", "Metrics", value=[{"Id": "late", "Expression": "FILL(age, 0)"}]), "ordersLateAlarm"),
     (rules.every_alarm_looks_back_no_further_than_it_may, late("webhooks", Seconds=345600, Period=60, Periods=5760),
      "webhooksLateAlarm"),
     (rules.every_alarm_looks_back_no_further_than_it_may, late("orders", Seconds=600, Period=60, Periods=5),
