@@ -250,6 +250,15 @@ def test_the_pages_speak_spanish(site: Site, page_of: PageOf, javascript: bool) 
     expect(page.get_by_role("heading", level=1)).to_have_text("Log in")
 
 
+def test_the_page_of_the_api_fits_a_phone_and_loads_all_that_it_names(site: Site, page_of: PageOf) -> None:
+    page = page_of(base_url=site.url, viewport=PHONE)
+    missing: list[str] = []
+    page.on("response", lambda answer: missing.append(answer.url) if answer.status >= 400 else None)
+    page.goto("/docs")
+    assert page.evaluate("document.documentElement.scrollWidth") == PHONE["width"]
+    assert missing == []
+
+
 @pytest.mark.parametrize("viewport", [{"width": 1280, "height": 900}, PHONE], ids=["desk", "phone"])
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_everybody_can_use_the_customers_pages(

@@ -21,7 +21,8 @@ def _page(document: dict[str, Any]) -> Iterator[str]:
     title = escape(f"{document['info']['title']} API")
     yield "<!doctype html>"
     yield '<html lang="en"><head><meta charset="utf-8"><meta name="viewport" content="width=device-width, initial-scale=1">'
-    yield f'<title>{title}</title><link rel="stylesheet" href="{assets().url("reference.css")}"></head><body><main>'
+    yield f'<title>{title}</title><link rel="icon" href="{assets().url("icon.svg")}" type="image/svg+xml">'
+    yield f'<link rel="stylesheet" href="{assets().url("reference.css")}"></head><body><main>'
     yield f"<h1>{title}</h1><p>{escape(document['info']['description'])}</p>"
     yield '<p>For programs: <a href="/openapi.json">openapi.json</a></p><h2>Routes</h2>'
     for path, methods in document["paths"].items():
