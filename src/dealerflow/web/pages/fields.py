@@ -51,8 +51,8 @@ class Fields:
         return control_characters(self.text(name), multiline=True) is not None
 
     def all(self, name: str) -> tuple[str, ...]:
-        """Every value of a field that may be sent several times, like checkboxes."""
-        return tuple(value for value in self._values.get(name, ()) if value)
+        """Every value of a field that may be sent several times, like checkboxes. None that we offer has control characters."""
+        return tuple(value for value in self._values.get(name, ()) if value and not control_characters(value))
 
     def __contains__(self, name: str) -> bool:
         return name in self._values
@@ -68,10 +68,6 @@ def fields_of(body: bytes) -> Fields:
         pairs = parse_qsl(body.decode(), keep_blank_values=True, max_num_fields=MAX_FIELDS, errors="strict")
     except ValueError:  # no UTF-8, or too many fields
         raise _unreadable() from None
-    if any(
-        "\0" in name or "\0" in value for name, value in pairs
-    ):  # no browser sends it, and PostgreSQL cannot hold it
-        raise _unreadable()
     return Fields(pairs)
 
 

@@ -37,7 +37,7 @@ def log_in(visit: Visit) -> HtmlResponse:
     """Open a session; another one of this browser ends."""
     email, to = visit.fields.text("email"), own_address(visit.fields.text("next"))
     password, access, t = visit.fields.raw("password"), visit.system.access, visit.texts
-    if not email or not password or len(password) > LONGEST_PASSWORD:
+    if not email or visit.fields.has_signs("email") or not password or len(password) > LONGEST_PASSWORD:
         return _show(visit, email, to, t("login.wrong"), status=422)
     address = visit.request.client.host if visit.request.client else ""
     try:

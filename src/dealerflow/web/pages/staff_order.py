@@ -164,10 +164,8 @@ def put_here(visit: Visit, order_id: str) -> HtmlResponse:
     """The administrator's override: on record, with a reason."""
     account = visit.require("admin")
     fields = visit.fields
-    if fields.has_signs("reason"):
-        return show_order_page(
-            visit, order_id, status=422, override_errors={"reason": [visit.texts("core.signs")]}
-        )
+    if wrong := {name: [visit.texts("core.signs")] for name in ("reason", "line") if fields.has_signs(name)}:
+        return show_order_page(visit, order_id, status=422, override_errors=wrong)
     try:
         with visit.system.database.begin() as work:
             put_order(

@@ -113,6 +113,8 @@ def post_again(visit: Visit, webhook_id: str, delivery_id: str) -> HtmlResponse:
 
 def _form(visit: Visit) -> WebhookForm:
     fields = visit.fields
+    if fields.has_signs("dealership"):
+        raise Invalid([Fault("/dealership", visit.texts("core.own_dealership"))])
     typed = {
         "url": fields.text("url"),
         "event_types": fields.text("types").replace(",", " ").split(),
