@@ -332,7 +332,20 @@ def test_who_orders_is_asked_to_come_back_while_the_disk_is_full(visitor: Visito
     answer = visitor.fill(page, "/order", CUSTOMER)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "3"
-    assert "Please come back in a moment" in answer.text
+    assert "could not be taken just now" in answer.text
+
+
+def test_what_was_typed_stays_while_the_disk_is_full_and_is_one_order_when_it_is_sent_again(
+    visitor: Visitor,
+) -> None:
+    page, spool = visitor.get("/order"), visitor.system.web.intake.spool
+    visitor.system.web.intake.spool = NoRoom()  # type: ignore[assignment]
+    refused = visitor.fill(page, "/order", CUSTOMER)
+    visitor.system.web.intake.spool = spool
+    taken = visitor.fill(refused, "/order")  # as it stands there
+    again = visitor.fill(page, "/order", CUSTOMER)
+    assert (taken.status_code, again.status_code) == (303, 303)
+    assert taken.headers["location"] == again.headers["location"]
 
 
 def test_there_is_nothing_to_order_before_there_is_a_catalogue(visitor: Visitor) -> None:

@@ -76,14 +76,26 @@ def place(visit: Visit) -> HtmlResponse:
         return _show(visit, fields, errors=errors | _further(car, fields, t, snapshot))
     try:
         receipt = _take(visit, car)
-    except PriceChanged as changed:
-        return _show(visit, fields, said=_price_changed(visit, changed), status=409)
-    except KeyReused:  # a second car, from the form of the first
-        return _show(visit, fields, said=t("order.key_reused"), status=409, fresh=True)
-    except (Invalid, TooLarge) as error:
-        return _show(visit, fields, errors=_said(error, fields, t))
+    except (PriceChanged, KeyReused, Invalid, TooLarge, Unavailable) as error:
+        return _refused(visit, error)
     url = f"/orders/{receipt.id}?{KEY}={visit.system.links.make(receipt.id)}"
     return visit.go(url, say="order_taken")
+
+
+def _refused(
+    visit: Visit, error: PriceChanged | KeyReused | Invalid | TooLarge | Unavailable
+) -> HtmlResponse:
+    """The form as it was sent, and why it was not taken."""
+    fields, t = visit.fields, visit.texts
+    if isinstance(error, PriceChanged):
+        return _show(visit, fields, said=_price_changed(visit, error), status=409)
+    if isinstance(error, KeyReused):  # a second car, from the form of the first
+        return _show(visit, fields, said=t("order.key_reused"), status=409, fresh=True)
+    if isinstance(error, Unavailable):  # the disk is full, say
+        answer = _show(visit, fields, said=t("order.not_taken"), status=503)
+        answer.headers["Retry-After"] = str(error.retry_after_s)
+        return answer
+    return _show(visit, fields, errors=_said(error, fields, t))
 
 
 def _take(visit: Visit, car: Configuration) -> Receipt:
