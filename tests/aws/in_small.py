@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import AbstractContextManager, ExitStack, contextmanager, nullcontext
 from email import message_from_bytes, policy
 from email.message import EmailMessage
 from functools import cached_property
@@ -38,6 +38,8 @@ ACCOUNT = "123456789012"
 LEASE_MS = 60_000
 MINUTE_MS = 60_000
 PATIENCE_MINUTES = 60
+
+Weather = Callable[[], AbstractContextManager[None]]
 
 
 class SmallSystem(AwsSystem):
@@ -96,6 +98,7 @@ class InSmall:
         self.gate = self.aws.gate
         self.unworked: set[str] = set()
         self.reports_twice = False  # whether each report of an execution comes twice
+        self.weather: Weather = nullcontext  # what befalls the functions while they work
         self._receivers: dict[str, Receiver] = {}
         self._relay: RelayRun | None = None
         self.http: httpx.Client = TestClient(
@@ -164,8 +167,9 @@ class InSmall:
 
     def work(self) -> None:
         """Call functions until nothing more is due now."""
-        while self._called():
-            pass
+        with self.weather():
+            while self._called():
+                pass
 
     def _called(self) -> bool:
         called = False
