@@ -17,6 +17,7 @@ from dealerflow.domain.errors import Outage, Unavailable
 MOST_STREAMS = 100
 LOOK_EVERY_S = 0.5
 HEARTBEAT_S = 15.0  # less than the patience of common proxies
+LONGEST_S = 600.0  # then who listens comes back, and is looked at anew: the account may be closed by now
 WAITING_EVENTS = 1_000  # a reader that is further behind is cut off, and reads on from where it was
 AT_ONCE = 200
 COME_BACK_MS = 3_000  # where nothing can be held open
@@ -37,12 +38,14 @@ class Live:
         *,
         look_every_s: float = LOOK_EVERY_S,
         most_streams: int = MOST_STREAMS,
+        longest_s: float = LONGEST_S,
     ) -> None:
-        """When `stopping` is set, every stream ends."""
+        """When `stopping` is set, every stream ends; and each, at its next event or heartbeat, after `longest_s`."""
         self._events = events
         self._stopping = stopping
         self._look_every_s = look_every_s
         self._most_streams = most_streams
+        self._longest_s = longest_s
         self._watching: set[asyncio.Queue[EventView | None]] = set()
         self._position = 0
         self._looking: asyncio.Task[None] | None = None
@@ -64,6 +67,8 @@ class Live:
     async def _told(
         self, wanted: EventFilter, position: int, heard: asyncio.Queue[EventView | None]
     ) -> AsyncGenerator[bytes, None]:
+        clock = asyncio.get_running_loop().time
+        until = clock() + self._longest_s
         try:
             yield _HEARTBEAT  # so that the client knows at once that it is listening
             more = True
@@ -77,6 +82,8 @@ class Live:
                     yield _HEARTBEAT
                 elif news.position > position and wanted.covers(news):
                     yield server_sent(news)
+                if clock() >= until:
+                    return
         finally:
             self._watching.discard(heard)
 

@@ -242,6 +242,19 @@ def test_a_reader_who_is_cut_off_has_missed_nothing_before_its_last_event() -> N
     assert heard == list(range(1, len(heard) + 1))
 
 
+def test_a_stream_ends_after_a_while_so_that_a_closed_account_hears_no_more() -> None:
+    async def story() -> list[int]:
+        told = Told(1)
+        watcher = Live(told, threading.Event(), look_every_s=0.001, longest_s=0)
+        stream = await watcher.stream(EventFilter(), after=0)
+        parts = [await anext(stream), await anext(stream)]
+        told.count = 100
+        parts += [part async for part in stream]
+        return [read(part)[0] for part in parts if not part.startswith(b":")]
+
+    assert asyncio.run(story()) == [1, 2]
+
+
 @pytest.mark.parametrize("trouble", [Outage("away"), Unavailable("all connections are in use")])
 def test_a_stream_that_could_not_begin_takes_no_place(trouble: Exception) -> None:
     async def story() -> None:

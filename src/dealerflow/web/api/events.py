@@ -72,7 +72,8 @@ def events(request: HttpRequest) -> Response[bytes]:
 async def event_stream(request: HttpRequest) -> Stream:
     """Server-sent events from now on, or from behind `after` or `Last-Event-ID`. The data of each is that of GET /events.
 
-    Where nothing can be held open (on AWS) the answer ends with what is new, and an EventSource comes back for more.
+    A stream ends after some ten minutes, so that a closed account hears no more. Where nothing can be held open (on AWS) the
+    answer ends with what is new. An EventSource comes back for more by itself.
     """
     caller = await sync_to_thread(caller_of, request)
     require(caller)
