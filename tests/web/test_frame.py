@@ -10,6 +10,7 @@ from litestar import Response
 
 from dealerflow.domain.errors import Outage
 from dealerflow.web.problems import PROBLEM_JSON
+from dealerflow.web.reference import openapi
 from dealerflow.web.routes import ANYONE, get
 from dealerflow.web.security import security_headers
 from tests.web.harness import Client, running
@@ -155,6 +156,15 @@ def test_every_reference_of_the_openapi_document_leads_somewhere(anyone: Client)
     text = anyone.get("/openapi.json").text
     schemas = json.loads(text)["components"]["schemas"]
     assert set(re.findall(r'"#/components/schemas/([^"]+)"', text)) <= set(schemas)
+
+
+@pytest.mark.parametrize(
+    ("public_url", "cookie"),
+    [("https://cars.example.com", "__Host-dealerflow"), ("http://127.0.0.1:8000", "dealerflow_session")],
+)
+def test_the_openapi_document_names_the_cookie_that_is_set(public_url: str, cookie: str) -> None:
+    schemes = openapi({}, public_url=public_url)["components"]["securitySchemes"]
+    assert schemes["session"]["name"] == cookie
 
 
 def test_the_reference_page_asks_nobody_else_for_anything(anyone: Client) -> None:

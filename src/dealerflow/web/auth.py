@@ -65,14 +65,14 @@ def refuse_cross_site(request: HttpRequest) -> None:
         raise Forbidden("this cannot be asked for from another site's page")
 
 
-def session_cookie_name(system: WebSystem) -> str:
+def session_cookie_name(*, https: bool) -> str:
     """Browsers take a name with __Host- only over TLS and for this host alone."""
-    return "__Host-dealerflow" if system.is_https else "dealerflow_session"
+    return "__Host-dealerflow" if https else "dealerflow_session"
 
 
 def session_cookie(request: HttpRequest) -> str | None:
     """What the browser holds of its session."""
-    return request.cookies.get(session_cookie_name(system_of(request))) or None
+    return request.cookies.get(session_cookie_name(https=system_of(request).is_https)) or None
 
 
 def _bearer(request: HttpRequest) -> str | None:

@@ -13,7 +13,7 @@ from litestar import Response
 from litestar.handlers import HTTPRouteHandler
 
 from dealerflow.application.calls import HEADER as IDEMPOTENCY_KEY
-from dealerflow.web.auth import FORM_TOKEN_HEADER
+from dealerflow.web.auth import FORM_TOKEN_HEADER, session_cookie_name
 from dealerflow.web.body import JSON, respond
 from dealerflow.web.paging import LONGEST_TEXT, MOST
 from dealerflow.web.problems import PROBLEM_JSON, Problem
@@ -44,25 +44,33 @@ def openapi(routes: Mapping[str, Sequence[HTTPRouteHandler]], *, public_url: str
         "info": {"title": TITLE, "version": VERSION, "description": DESCRIPTION},
         "servers": [{"url": public_url}],
         "paths": dict(sorted(paths.items())),
-        "components": {"schemas": schemas.components, "securitySchemes": _SECURITY_SCHEMES},
+        "components": {"schemas": schemas.components, "securitySchemes": _security_schemes(public_url)},
     }
 
 
-_SECURITY_SCHEMES = {
-    "bearer": {"type": "http", "scheme": "bearer", "description": "A token that `dealerflow token` printed."},
-    "session": {
-        "type": "apiKey",
-        "in": "cookie",
-        "name": "dealerflow_session",
-        "description": f"Set by POST /api/v1/sessions; what changes something also needs {FORM_TOKEN_HEADER}.",
-    },
-    "key": {
-        "type": "apiKey",
-        "in": "query",
-        "name": "key",
-        "description": "The customer's, from tracking_url.",
-    },
-}
+def _security_schemes(public_url: str) -> dict[str, Any]:
+    cookie = session_cookie_name(https=public_url.startswith("https://"))
+    return {
+        "bearer": {
+            "type": "http",
+            "scheme": "bearer",
+            "description": "A token that `dealerflow token` printed.",
+        },
+        "session": {
+            "type": "apiKey",
+            "in": "cookie",
+            "name": cookie,
+            "description": f"Set by POST /api/v1/sessions; what changes something also needs {FORM_TOKEN_HEADER}.",
+        },
+        "key": {
+            "type": "apiKey",
+            "in": "query",
+            "name": "key",
+            "description": "The customer's, from tracking_url.",
+        },
+    }
+
+
 _ANONYMOUS: dict[str, list[str]] = {}
 
 

@@ -108,7 +108,7 @@ def no_session_cookie(system: WebSystem) -> Cookie:
 
 def _cookie(system: WebSystem, value: str, max_age: int | None) -> Cookie:
     return Cookie(
-        key=session_cookie_name(system),
+        key=session_cookie_name(https=system.is_https),
         value=value,
         path="/",
         max_age=max_age,
