@@ -232,6 +232,21 @@ def test_the_dealer_takes_a_payment_and_shows_the_invoice(anyone: Client, person
     assert person("quality").get(link).status == 404
 
 
+def test_a_dealer_s_stale_page_takes_no_other_payment_than_it_shows(anyone: Client, person: PersonOf) -> None:
+    order = placed(anyone, dealership="lakeside")[
+        "id"
+    ]  # 20 % before production, the rest before the handover
+    dealer = person("dealer@lakeside")
+    dealer.decides(order, "accept")
+    stale = dealer.get(f"/board/{order}").form(f"/board/{order}/payments")
+    assert dealer.submit(stale).status == 303
+    anyone.system.process()
+    again = dealer.submit(stale)
+    assert (again.status, "Another amount is due: 25" in again.text) == (409, True)
+    fresh = dealer.get(f"/board/{order}").form(f"/board/{order}/payments")
+    assert dealer.submit(fresh).status == 303
+
+
 def test_a_refund_is_recorded_on_the_order_s_page(anyone: Client, person: PersonOf) -> None:
     order = placed(anyone)
     brought(anyone, order, "order_arrived")

@@ -122,13 +122,18 @@ def decide_here(visit: Visit, order_id: str) -> HtmlResponse:
 
 @post("/board/{order_id:str}/payments")
 def pay_here(visit: Visit, order_id: str) -> HtmlResponse:
-    """The dealership takes the customer's payment of what is due next."""
+    """The dealership takes the customer's payment of what is due next: of the sum that its page has shown."""
     visit.require("dealer", "dealer_admin")
+    form = PaymentForm(method="test_card", amount=visit.fields.money("sum"))
     try:
         with visit.system.database.begin() as work:
-            receive_payment(work, visit.caller(), order_id, PaymentForm(method="test_card"))
+            receive_payment(work, visit.caller(), order_id, form)
     except Conflict as error:
         return show_order_page(visit, order_id, status=409, refusal=_refused(visit, error))
+    except Invalid as error:  # something else is due by now
+        said = " ".join(fault.detail for fault in faults_in_words(visit.texts, error.faults))
+        refusal = Refusal(title=visit.texts("staff.refused"), text=said)
+        return show_order_page(visit, order_id, status=409, refusal=refusal)
     visit.system.ring()
     return visit.go(f"/board/{order_id}", say="staff_paid")
 
