@@ -192,6 +192,20 @@ def each_alarm_tells_somebody(template: Template) -> Complaints:
             yield f"{name} tells nobody"
 
 
+def cloudwatch_can_write_to_the_alarms_topic(template: Template) -> Complaints:
+    """https://repost.aws/knowledge-center/cloudwatch-configure-alarm-sns"""
+    asked = {"kms:Decrypt", "kms:GenerateDataKey*"}
+    for name, properties in template.properties("AWS::KMS::Key"):
+        for statement in properties["KeyPolicy"]["Statement"]:
+            if statement["Principal"] == {"Service": "cloudwatch.amazonaws.com"}:
+                if "Condition" not in statement:
+                    asked -= set(many(statement["Action"]))
+                else:
+                    yield f"{name} asks CloudWatch for what it may not bring"
+    if asked:
+        yield f"AlarmKey keeps CloudWatch from {sorted(asked)}"
+
+
 def what_a_timer_rule_or_topic_cannot_deliver_is_kept(template: Template) -> Complaints:
     for name, properties in template.properties("AWS::Scheduler::Schedule"):
         yield from _explicit(name, properties["Target"])
@@ -378,6 +392,7 @@ RULES: list[Rule] = [
     no_alarm_rests_on_what_was_filled_in,
     every_alarm_looks_back_no_further_than_it_may,
     each_alarm_tells_somebody,
+    cloudwatch_can_write_to_the_alarms_topic,
     what_a_timer_rule_or_topic_cannot_deliver_is_kept,
     what_is_called_asynchronously_has_a_place_for_failures,
     everything_is_encrypted,

@@ -102,6 +102,11 @@ def allowing(**statement: Any) -> Callable[[Template], None]:
     return break_
 
 
+def asking_cloudwatch_for_its_account(template: Template) -> None:
+    [_, alarms] = of(template, "AlarmKey")["KeyPolicy"]["Statement"]
+    alarms["Condition"] = {"StringEquals": {"aws:SourceAccount": {"Ref": "AWS::AccountId"}}}
+
+
 def gone(name: str) -> Callable[[Template], None]:
     """Takes a resource out."""
 
@@ -176,6 +181,8 @@ FAILURES = [
     (rules.every_alarm_looks_back_no_further_than_it_may, late("orders", Seconds=600, Period=60, Periods=5),
      "ordersLateAlarm"),
     (rules.each_alarm_tells_somebody, without("ApiAlarm", "AlarmActions"), "ApiAlarm"),
+    (rules.cloudwatch_can_write_to_the_alarms_topic, gone("AlarmKey"), "AlarmKey"),
+    (rules.cloudwatch_can_write_to_the_alarms_topic, asking_cloudwatch_for_its_account, "AlarmKey"),
     (rules.what_a_timer_rule_or_topic_cannot_deliver_is_kept, without("AuditSchedule", "Target", "RetryPolicy"),
      "AuditSchedule"),
     (rules.what_a_timer_rule_or_topic_cannot_deliver_is_kept,
