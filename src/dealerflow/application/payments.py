@@ -14,6 +14,7 @@ from dealerflow.application import queues
 from dealerflow.application.orders import SYSTEM, record, visible
 from dealerflow.application.records import Payment
 from dealerflow.application.refunds import ask_for_refund
+from dealerflow.application.tracking import works_for
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.billing import due
@@ -51,7 +52,7 @@ def receive_payment(work: UnitOfWork, caller: Caller, order_id: str, form: Payme
     Raises NotFound, Forbidden, Conflict (nothing due, or one under way), Invalid (an amount that is not due).
     """
     order = visible(work, caller, order_id, lock=True)
-    if caller.customer_of != order.id and order.dealership not in caller.dealerships:
+    if caller.customer_of != order.id and not works_for(caller, order):
         raise Forbidden("a payment is made by the customer or the dealership")
     amount, before = _due(work, order)
     if form.amount is not None and form.amount != Money(amount, order.currency):

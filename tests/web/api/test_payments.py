@@ -3,7 +3,9 @@ from __future__ import annotations
 from typing import Any
 
 import pytest
+from msgspec.structs import replace
 
+from dealerflow.domain.people import Membership
 from tests.web.api.life import API, decided, paid, placed, seen
 from tests.web.harness import Client
 
@@ -111,3 +113,13 @@ def test_a_refund_is_recorded_once_and_gives_a_credit_note(anyone: Client) -> No
         ("invoice", order["price"]["amount"]),
         ("credit_note", -order["price"]["amount"]),
     ]
+
+
+def test_a_dealer_of_every_dealership_takes_payments_as_the_own_dealers_do(anyone: Client) -> None:
+    order = arrived(anyone)
+    with anyone.system.database.begin() as work:
+        account = next(a for a in work.reference.accounts() if a.email == "dealer@harbour.example")
+        everywhere = (Membership(role="dealer"),)
+        work.reference.put_account(replace(account, memberships=everywhere), None)
+    answer = anyone.as_("dealer@harbour").post(f"{API}/orders/{order['id']}/payments", CARD)
+    assert answer.status_code == 202, answer.text
