@@ -17,7 +17,7 @@ CARRIES = {
     q.EVENTS: "`PublishEvent`: recorded events that get their position.",
     q.FUNCTIONS: "`CallFunction`: functions that the pipeline attaches to states.",
     q.WEBHOOKS: "`DeliverWebhook`: one event to one URL. A delivery that fails is sent again as a message of its own, until "
-    "12 tries are used up.",
+    "12 tries are used up: after 20 s, then after four times as long each time, at most 12 h.",
     q.EXECUTIONS: "`StartExecution`. On AWS only: there an order has a state machine outside.",
     q.BUS: "`EmitEvent`. On AWS only: events on their way to the bus; nothing works this queue, it is only forwarded.",
     f"{q.DELIVERIES_PREFIX}<delivery line>": "`AnnounceCar` for cars that passed, "
