@@ -374,7 +374,7 @@ def _read_here(request: HttpRequest) -> str:
     """The address that is read, with what it asks for; of a form that was sent none."""
     if request.method != "GET":
         return "/"
-    asked = urlencode([pair for pair in request.query_params.multi_items() if pair[0] != "lang"])
+    asked = urlencode([pair for pair in parse_qsl(request.url.query) if pair[0] != "lang"])  # in their order
     return f"{request.url.path}?{asked}" if asked else request.url.path
 
 
