@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from dealerflow.application.records import Load
+from dealerflow.application.shipping import DEFAULT_PLANT
 from dealerflow.web.pages.figures import STEPS_OF_A_BAR, bar_of
+from dealerflow.web.pages.loads import MOST_OPEN
 from tests.web.api.life import brought, decided, departed, placed
 from tests.web.harness import Client
 from tests.web.pages.conftest import PersonOf
@@ -86,6 +89,25 @@ def test_a_load_is_changed_before_it_leaves(anyone: Client, person: PersonOf) ->
     changed = delivery.follow(delivery.submit(page.form(address), ("orders", second), ("carrier", "Norte")))
     assert ("orders", second) in changed.form(address).fields
     assert ("orders", first) not in changed.form(address).fields
+
+
+def test_it_is_said_that_more_loads_stand_ready_than_are_listed(anyone: Client, person: PersonOf) -> None:
+    delivery, said = person("delivery"), "Older loads stand ready too"
+    for number in range(MOST_OPEN + 1):
+        page = delivery.get("/loads")
+        assert said not in page.text
+        with anyone.system.database.begin() as work:
+            at = work.clock.now()
+            work.shipping.add_load(
+                Load(
+                    id=work.ids.new("lod"), plant=DEFAULT_PLANT, carrier=f"carrier {number}", status="open",
+                    created_by="delivery", created_at=at,
+                )
+            )  # fmt: skip
+    page = delivery.get("/loads")
+    assert said in page.text
+    assert "carrier 1 " in page.text
+    assert "carrier 0 " not in page.text
 
 
 def test_a_load_without_cars_is_not_made(anyone: Client, person: PersonOf) -> None:

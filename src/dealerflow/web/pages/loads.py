@@ -57,6 +57,7 @@ class LoadsView(msgspec.Struct, frozen=True, kw_only=True):
     more_wait: bool
     form: LoadFormView
     open: tuple[LoadView, ...]
+    more_open: bool
     departed: tuple[LoadView, ...]
     next_url: str | None
 
@@ -141,12 +142,14 @@ def _show_loads(visit: Visit, form: LoadFormView, status: int = 200) -> HtmlResp
     departed = queries.many(
         visit.reader(), "departed", plants, PageRequest(limit=MOST_DEPARTED, after=page.cursor)
     )
+    ready = queries.many(visit.reader(), "open", plants, PageRequest(limit=MOST_OPEN))
     view = LoadsView(
         lines=lines,
         waiting=waiting,
         more_wait=more_wait,
         form=form,
-        open=queries.many(visit.reader(), "open", plants, PageRequest(limit=MOST_OPEN)).items,
+        open=ready.items,
+        more_open=ready.next is not None,
         departed=departed.items,
         next_url=f"/loads?cursor={cursor_of(*departed.next, order='loads')}" if departed.next else None,
     )
