@@ -238,7 +238,10 @@ class Simulation:
             await asyncio.sleep(LOOK_EVERY_S)
             waiting = list(self._waiting)
             if len(waiting) >= CARS_ON_A_LOAD or (waiting and len(waiting) in (before, self._alive)):
-                await self._depart(waiting[:CARS_ON_A_LOAD], leads[0])
+                try:
+                    await self._depart(waiting[:CARS_ON_A_LOAD], leads[0])
+                except httpx.HTTPError as error:  # these wait for another try, and all others are sent off
+                    self.report.unexpected[f"POST loads: {type(error).__name__}"] += 1
             before = len(waiting)
 
     async def _depart(self, cars: Sequence[str], lead: str) -> None:

@@ -238,6 +238,7 @@ def test_guessing_passwords_ends_with_a_pause(visitor: Visitor) -> None:
     assert {answer.status_code for answer in answers[:10]} == {401}
     assert answers[10].status_code == 429
     assert "Please wait" in answers[10].text
+    assert int(answers[10].headers["Retry-After"]) > 0
 
 
 def test_a_login_takes_the_place_of_the_one_before(visitor: Visitor) -> None:

@@ -46,9 +46,10 @@ def log_in(visit: Visit) -> HtmlResponse:
         return _show(visit, email, to, t("login.wrong"), status=401)
     except TooManyTries as error:
         minutes = max(1, round(error.retry_after_s / 60))
-        return _show(visit, email, to, t.count("login.too_often", minutes), status=429)
-    except Unavailable:
-        return _show(visit, email, to, t("login.busy"), status=503)
+        said = t.count("login.too_often", minutes)
+        return _show(visit, email, to, said, status=429, retry_after_s=error.retry_after_s)
+    except Unavailable as error:
+        return _show(visit, email, to, t("login.busy"), status=503, retry_after_s=error.retry_after_s)
     if (old := auth.session_cookie(visit.request)) is not None:
         access.logout(old)
     visit.add_cookie(session_cookie_for(visit.system, login))
@@ -75,9 +76,20 @@ def own_address(address: str) -> str:
     return address if ours and address != "/" else AFTER_LOGIN
 
 
-def _show(visit: Visit, email: str, to: str, said: str | None = None, *, status: int = 200) -> HtmlResponse:
+def _show(
+    visit: Visit,
+    email: str,
+    to: str,
+    said: str | None = None,
+    *,
+    status: int = 200,
+    retry_after_s: int | None = None,
+) -> HtmlResponse:
     view = LoginPage(email=email[:254], to=to, said=said, demo=visit.system.demo_accounts)
-    return visit.show("login.html", view, status=status)
+    answer = visit.show("login.html", view, status=status)
+    if retry_after_s is not None:
+        answer.headers["Retry-After"] = str(retry_after_s)
+    return answer
 
 
 ROUTES = (login_page, log_in, log_out)
