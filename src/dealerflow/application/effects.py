@@ -11,6 +11,7 @@ import msgspec
 from msgspec.structs import replace
 
 from dealerflow.application.records import QualityFailure, Vehicle
+from dealerflow.application.reference import STANDARD_PLANT
 from dealerflow.application.refunds import ask_for_refunds
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
@@ -19,7 +20,6 @@ from dealerflow.domain.orders import Order
 from dealerflow.domain.vehicles import MAX_SERIAL, make_vin
 from dealerflow.pipeline.definition import Outcome, Pipeline
 
-DEFAULT_PLANT = "main"
 MS_PER_YEAR = 31_556_952_000  # a mean Gregorian year
 
 
@@ -57,7 +57,7 @@ def make_vehicle(work: UnitOfWork, order: Order, move: Move) -> Order:
     if order.vehicle:
         return order
     line = work.factory.line(order.line) if order.line else None
-    plant = line.plant if line else DEFAULT_PLANT
+    plant = line.plant if line else STANDARD_PLANT.id
     vehicle = Vehicle(
         id=work.ids.new("veh"),
         vin=_next_vin(work, plant, order, move.at),

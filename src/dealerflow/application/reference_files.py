@@ -30,7 +30,7 @@ from dealerflow.application.import_files import (
     yes_no,
 )
 from dealerflow.application.records import Dealership, Line, Seller
-from dealerflow.application.reference import SUBSCRIBER_KINDS, Plant, Subscription
+from dealerflow.application.reference import STANDARD_PLANT, SUBSCRIBER_KINDS, Plant, Subscription
 from dealerflow.application.webhooks import subscribe_to_topic, webhook_of_topic
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain.billing import DEFAULT_TERMS, MAX_RATE, Term, terms_faults
@@ -124,7 +124,7 @@ class LineForm(msgspec.Struct, frozen=True, kw_only=True, forbid_unknown_fields=
     id: LineId
     name: Name
     places: Annotated[int, Meta(ge=1, le=10_000)]
-    plant: Code = "main"
+    plant: Code = STANDARD_PLANT.id
     models: tuple[Code, ...] | None = None
 
 

@@ -12,6 +12,7 @@ from dealerflow.application.guards import GUARDS, Surroundings
 from dealerflow.application.mails import ask_for_mail, office_of
 from dealerflow.application.orders import claim
 from dealerflow.application.records import Load
+from dealerflow.application.reference import STANDARD_PLANT
 from dealerflow.application.work import UnitOfWork
 from dealerflow.domain import events
 from dealerflow.domain.errors import Conflict, Fault, Invalid, NotFound
@@ -22,7 +23,6 @@ from dealerflow.domain.people import Caller
 from dealerflow.domain.shipping import DeliveryNote, NoteCar
 from dealerflow.pipeline.definition import Outcome, Pipeline
 
-DEFAULT_PLANT = "main"
 MAX_CARS = 500
 
 
@@ -51,7 +51,7 @@ def make_load(work: UnitOfWork, caller: Caller, form: LoadForm) -> Load:
     plants = caller.scopes("delivery_lead") - {""}
     load = Load(
         id=work.ids.new("lod"),
-        plant=next(iter(sorted(plants)), DEFAULT_PLANT),
+        plant=next(iter(sorted(plants)), STANDARD_PLANT.id),
         carrier=form.carrier,
         status="open",
         created_by=caller.name,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dealerflow.application.records import Load
-from dealerflow.application.shipping import DEFAULT_PLANT
+from dealerflow.application.reference import STANDARD_PLANT
 from dealerflow.web.pages.figures import STEPS_OF_A_BAR, bar_of
 from dealerflow.web.pages.loads import MOST_OPEN
 from tests.web.api.life import brought, decided, departed, placed
@@ -100,7 +100,7 @@ def test_it_is_said_that_more_loads_stand_ready_than_are_listed(anyone: Client, 
             at = work.clock.now()
             work.shipping.add_load(
                 Load(
-                    id=work.ids.new("lod"), plant=DEFAULT_PLANT, carrier=f"carrier {number}", status="open",
+                    id=work.ids.new("lod"), plant=STANDARD_PLANT.id, carrier=f"carrier {number}", status="open",
                     created_by="delivery", created_at=at,
                 )
             )  # fmt: skip
