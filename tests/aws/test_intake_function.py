@@ -63,7 +63,7 @@ class OnAws:
         )
         self.clients.s3.create_bucket(Bucket=NAMES.bucket)
         self.clock = StillClock()
-        self.spool = SqsSpool(self.clients, NAMES, self.clock)
+        self.spool = SqsSpool(self.clients, NAMES)
         snapshots, ids = Snapshots(self.spool, self.clock), CountedIds()
         intake = Intake(
             spool=self.spool,

@@ -214,7 +214,7 @@ def test_whoever_asks_a_closed_spool_is_answered_at_once(path: Path) -> None:
     asking = [
         threading.Thread(target=ask, daemon=True)
         for ask in (
-            lambda: writer.find("k", "r", answers.put),
+            lambda: writer.find("k", "r", answers.put, at=1),
             lambda: answers.put(refused(lambda: writer.sent_at(1))),
             lambda: answers.put(refused(writer.snapshot)),
             lambda: answers.put(refused(lambda: writer.put_snapshot(1, b""))),
@@ -287,7 +287,7 @@ def test_the_same_key_twice_in_one_commit_appends_once(path: Path, reader: Sqlit
     assert reader.last() == 1
 
 
-def test_a_key_is_known_after_a_restart_and_until_it_expires(path: Path) -> None:
+def test_a_key_is_known_after_a_restart_and_until_it_is_deleted(path: Path) -> None:
     writer = SpoolWriter(path)
     writer.open()
     Asker(writer).append(100, key="k", answer=b"one")

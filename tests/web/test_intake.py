@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -11,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from msgspec.structs import replace
 
-from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader
+from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader, open_spool
 from dealerflow.application.calls import KEPT_MS
 from dealerflow.application.intake import Accepted
 from dealerflow.domain.errors import Unavailable
@@ -190,9 +191,17 @@ def test_of_many_calls_at_once_with_one_key_one_makes_an_order(anyone: Client, t
 
 def test_a_key_is_forgotten_after_a_day(anyone: Client) -> None:
     first = anyone.post(ORDERS, ORDER, Idempotency_Key="k").json()
+    anyone.system.clock.pass_ms(KEPT_MS)
+    assert anyone.post(ORDERS, ORDER, Idempotency_Key="k").json()["id"] != first["id"]
+
+
+def test_of_keys_forgotten_nothing_stays_on_the_disk(anyone: Client, tmp_path: Path) -> None:
+    anyone.post(ORDERS, ORDER, Idempotency_Key="k")
     anyone.system.clock.pass_ms(KEPT_MS + 1)
     anyone.system.web.upkeep.step()
-    assert anyone.post(ORDERS, ORDER, Idempotency_Key="k").json()["id"] != first["id"]
+    anyone.system.spool.snapshot()  # what is asked later is done later
+    with closing(open_spool(tmp_path / "intake.db", "rw")) as disk:
+        assert disk.execute("SELECT count(*) FROM idempotency").fetchone() == (0,)
 
 
 # --- snapshots, and what is down -------------------------------------------------------------------------------------

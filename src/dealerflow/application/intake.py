@@ -59,18 +59,20 @@ class Spool(Protocol):
     ) -> None:
         """Append; `done` is called once, in any thread, when the message is on disk or cannot be.
 
-        With a `key` the `answer` is kept: the same key with the same `request` gives that answer again, with another it gives
-        KeyReused. Unavailable when nothing can be written now; then nothing was.
+        `at` in ms. With a `key` the `answer` is kept for a day: the same key with the same `request` gives that answer again,
+        with another it gives KeyReused. Unavailable when nothing can be written now; then nothing was.
         """
 
-    def find(self, key: str, request: str, done: Callable[[Accepted | Exception | None], None]) -> None:
-        """What an append with this key would give because the key is known; None if it is not. `done` as in `append`."""
+    def find(
+        self, key: str, request: str, done: Callable[[Accepted | Exception | None], None], *, at: int
+    ) -> None:
+        """What an append with this key would give because the key is known; None if it is not. `done` and `at` as there."""
 
     def prune(self, position: int) -> None:
         """Delete up to and including `position`, soon."""
 
     def expire_keys(self, before: int) -> None:
-        """Forget the keys used before this time (ms), soon."""
+        """Delete the keys used before this time (ms), soon: for the room they take, since old keys count no more."""
 
     def put_snapshot(self, number: int, body: bytes) -> None:
         """Keep this snapshot unless a newer one is kept. Raises Unavailable."""

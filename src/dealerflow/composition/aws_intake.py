@@ -125,7 +125,7 @@ def of_environment(environment: Mapping[str, str]) -> IntakeFunction:
     clock = SystemClock()
     ids = TimeIds(clock.now)
     links = Links(secret, settings.public_url)
-    spool = SqsSpool(clients, names, clock)
+    spool = SqsSpool(clients, names)
     snapshots = Snapshots(spool, clock)
     intake = Intake(spool=spool, links=links, clock=clock, ids=ids, newer=snapshots.newer)
     return IntakeFunction(intake, snapshots, ids, https=settings.public_url.startswith("https://"))

@@ -49,7 +49,7 @@ def upkeep_of(system: AwsSystem) -> Upkeep:
     )
     return Upkeep(
         intake=_NoTaker(),
-        spool=SqsSpool(system.clients, system.names, system.clock),
+        spool=SqsSpool(system.clients, system.names),
         feed=SqlIntakeFeed(system.database),
         access=access,
         clock=system.clock,

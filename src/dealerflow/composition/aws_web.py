@@ -40,7 +40,7 @@ LambdaHandler = Callable[[dict[str, Any], Any], dict[str, Any]]
 
 def web_app(system: AwsSystem) -> ASGIApp:
     """The application. Before each request intake's snapshot is made fresh; what else upkeep does runs on a schedule."""
-    spool = SqsSpool(system.clients, system.names, system.clock)
+    spool = SqsSpool(system.clients, system.names)
     snapshots = Snapshots(spool, system.clock)
     intake = Intake(
         spool=spool, links=system.links, clock=system.clock, ids=system.ids, newer=snapshots.newer

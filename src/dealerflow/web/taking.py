@@ -107,7 +107,7 @@ class Intake:
 
     async def _find(self, key: str, request: str) -> Accepted | None:
         asked: asyncio.Future[Accepted | None] = asyncio.get_running_loop().create_future()
-        self.spool.find(key, request, self._answers.to(asked))
+        self.spool.find(key, request, self._answers.to(asked), at=self._clock.now())
         return await asked
 
 

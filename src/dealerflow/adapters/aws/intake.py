@@ -35,7 +35,6 @@ from dealerflow.adapters.aws.snapshots import StoredSnapshot
 from dealerflow.application.calls import KEPT_MS, KeyReused
 from dealerflow.application.intake import Accepted, Done, envelope_of
 from dealerflow.application.message_events import to_cloud_event
-from dealerflow.application.ports import Clock
 from dealerflow.application.queues import ORDERS
 from dealerflow.domain.errors import Outage, TooLarge, Unavailable
 from dealerflow.domain.messages import AnyMessage, PlaceOrder
@@ -56,10 +55,9 @@ class SqsSpool:
     id = "sqs"
     last = 0
 
-    def __init__(self, clients: Clients, names: Names, clock: Clock) -> None:
+    def __init__(self, clients: Clients, names: Names) -> None:
         self._clients = clients
         self._names = names
-        self._clock = clock
         self._snapshots = StoredSnapshot(clients, names.bucket)
 
     def append(
@@ -75,9 +73,11 @@ class SqsSpool:
         """See `Spool.append`. TooLarge is given for an order that SQS would not take."""
         self._tell(done, lambda: self._append(message, at=at, answer=answer, key=key, request=request))
 
-    def find(self, key: str, request: str, done: Callable[[Accepted | Exception | None], None]) -> None:
+    def find(
+        self, key: str, request: str, done: Callable[[Accepted | Exception | None], None], *, at: int
+    ) -> None:
         """See `Spool.find`. An order that may not have reached SQS is sent (again)."""
-        self._tell(done, lambda: self._find(key, request))
+        self._tell(done, lambda: self._find(key, request, at))
 
     def sent_at(self, position: int) -> int | None:  # noqa: ARG002 - there are no positions here
         return None
@@ -132,12 +132,12 @@ class SqsSpool:
         self._mark_sent(key, item)
         return Accepted(position=None, answer=answer)
 
-    def _find(self, key: str, request: str) -> Accepted | None:
+    def _find(self, key: str, request: str, at: int) -> Accepted | None:
         with aws_calls("DynamoDB"):
             found = self._clients.dynamodb.get_item(
                 TableName=self._names.table, Key={"id": {"S": key}}, ConsistentRead=True
             ).get("Item")
-        if found is None or int(found["expires"]["N"]) <= self._clock.now() // 1000:
+        if found is None or int(found["expires"]["N"]) <= at // 1000:
             return None
         return self._again(key, request, _Kept.of(found))
 

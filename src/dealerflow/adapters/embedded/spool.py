@@ -20,7 +20,7 @@ import msgspec
 from pysqlite3 import dbapi2 as sqlite
 
 from dealerflow.adapters.embedded.spool_reader import open_spool
-from dealerflow.application.calls import KeyReused
+from dealerflow.application.calls import KEPT_MS, KeyReused
 from dealerflow.application.intake import Accepted, Done
 from dealerflow.domain.errors import Outage, Unavailable
 from dealerflow.domain.messages import AnyMessage
@@ -111,15 +111,17 @@ class SpoolWriter:
         """Append the message; `done` is called once, in the writer's thread, when it is on disk or cannot be.
 
         `at` in ms. With a `key` (caller, method, path and Idempotency-Key) the `answer` is kept: the same key with
-        the same `request` (a hash of it) gives that answer again, with another request it gives KeyReused.
+        the same `request` (a hash of it) gives that answer again for a day, with another request it gives KeyReused.
         An error is given, not raised: Unavailable when nothing can be written now; then nothing was.
         """
         body = msgspec.json.encode(message)
         self._put(_Append(body, at, answer, key, request, done))
 
-    def find(self, key: str, request: str, done: Callable[[Accepted | Exception | None], None]) -> None:
-        """What an append with this key would give because the key is known; None if it is not. `done` as in `append`."""
-        asked = _Append(b"", 0, b"", key, request, lambda _: None)
+    def find(
+        self, key: str, request: str, done: Callable[[Accepted | Exception | None], None], *, at: int
+    ) -> None:
+        """What an append with this key would give because the key is known; None if it is not. `done` and `at` as there."""
+        asked = _Append(b"", at, b"", key, request, lambda _: None)
         found: list[Accepted | Exception] = []
 
         def look(connection: Any) -> None:
@@ -145,7 +147,7 @@ class SpoolWriter:
         self._soon(delete)
 
     def expire_keys(self, before: int) -> None:
-        """Forget the idempotency keys used before this time (ms), soon."""
+        """Delete the idempotency keys used before this time (ms), soon: for the room they take, since old keys count no more."""
         self._soon(lambda connection: connection.execute("DELETE FROM idempotency WHERE at < ?", (before,)))
 
     def put_snapshot(self, number: int, body: bytes) -> None:
@@ -257,16 +259,18 @@ class SpoolWriter:
         connection.executemany("INSERT INTO spool (position, body, at) VALUES (?, ?, ?)", rows)
         if keys:
             connection.executemany(
-                "INSERT INTO idempotency (key, request, answer, at) VALUES (?, ?, ?, ?)", keys
+                "INSERT OR REPLACE INTO idempotency (key, request, answer, at) VALUES (?, ?, ?, ?)", keys
             )
         return answers
 
     def _known(self, connection: Any, appends: Sequence[_Append]) -> dict[str, tuple[str, bytes]]:
-        keys = [append.key for append in appends if append.key is not None]
+        # Their age is looked at here: an old key that nobody deleted yet (a disk that was full) is free all the same.
+        keys = {append.key: append.at - KEPT_MS for append in appends if append.key is not None}
         if not keys:
             return {}
         rows = connection.execute(
-            "SELECT key, request, answer FROM idempotency WHERE key IN (SELECT value FROM json_each(?))",
+            "SELECT kept.key, kept.request, kept.answer FROM json_each(?) AS asked"
+            " JOIN idempotency AS kept ON kept.key = asked.key AND kept.at > asked.value",
             (msgspec.json.encode(keys).decode(),),
         )
         return {key: (request, answer) for key, request, answer in rows}
