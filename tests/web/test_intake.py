@@ -14,10 +14,10 @@ from msgspec.structs import replace
 
 from dealerflow.adapters.embedded.spool_reader import SqliteSpoolReader, open_spool
 from dealerflow.application.calls import KEPT_MS
-from dealerflow.application.intake import Accepted
+from dealerflow.application.intake import Accepted, Done, Spool
 from dealerflow.domain.errors import Unavailable
 from dealerflow.domain.intake import MAX_ORDER_BYTES
-from dealerflow.domain.messages import PlaceOrder
+from dealerflow.domain.messages import AnyMessage, PlaceOrder
 from dealerflow.web.problems import PROBLEM_JSON
 from tests.web.harness import ORDER, Client, running
 from tests.web.outages import without_database
@@ -257,27 +257,53 @@ def test_after_a_start_without_the_database_the_kept_snapshot_is_used(tmp_path: 
             assert client.post(ORDERS, ORDER).status_code == 202
 
 
-class FullDisk:
-    """A spool that cannot write until there is room again."""
+class FullDisk(Spool):
+    """A spool that cannot write until there is room again, and remembers no key."""
 
     id, last, full = "spl_full", 0, True
 
-    def append(self, _message: Any, done: Callable[[Accepted | Exception], None], **given: Any) -> None:
+    def sent_at(self, position: int) -> int | None:
+        return None
+
+    def append(
+        self,
+        message: AnyMessage,
+        done: Done,
+        *,
+        at: int,
+        answer: bytes = b"",
+        key: str | None = None,
+        request: str = "",
+    ) -> None:
         if self.full:
             done(Unavailable("orders cannot be taken at the moment", retry_after_s=3))
         else:
-            done(Accepted(position=1, answer=given["answer"]))
+            done(Accepted(position=1, answer=answer))
 
-    def put_snapshot(self, _number: int, _body: bytes) -> None:
+    def find(
+        self, key: str, request: str, done: Callable[[Accepted | Exception | None], None], *, at: int
+    ) -> None:
+        done(None)
+
+    def prune(self, position: int) -> None:
+        pass
+
+    def expire_keys(self, before: int) -> None:
+        pass
+
+    def put_snapshot(self, number: int, body: bytes) -> None:
         if self.full:
             raise Unavailable("orders cannot be taken at the moment")
+
+    def snapshot(self) -> tuple[int, bytes] | None:
+        return None
 
 
 def test_a_full_disk_is_503_and_recovers_by_itself(anyone: Client) -> None:
     disk = FullDisk()
     intake, upkeep = anyone.system.web.intake, anyone.system.web.upkeep
-    intake.spool = disk  # type: ignore[assignment]
-    upkeep.spool = disk  # type: ignore[assignment]
+    intake.spool = disk
+    upkeep.spool = disk
     answer = anyone.post(ORDERS, ORDER)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "3"

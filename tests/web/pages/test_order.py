@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 
 import msgspec
@@ -319,16 +319,9 @@ def test_a_form_that_was_tampered_with_does_no_harm(visitor: Visitor, typed: dic
     assert answer.status_code in {200, 303, 400, 409, 422}
 
 
-class NoRoom(FullDisk):
-    """It remembers no key either."""
-
-    def find(self, _key: str, _request: str, done: Callable[[None], None]) -> None:
-        done(None)
-
-
 def test_who_orders_is_asked_to_come_back_while_the_disk_is_full(visitor: Visitor) -> None:
     page = visitor.get("/order")
-    visitor.system.web.intake.spool = NoRoom()  # type: ignore[assignment]
+    visitor.system.web.intake.spool = FullDisk()
     answer = visitor.fill(page, "/order", CUSTOMER)
     assert answer.status_code == 503
     assert answer.headers["retry-after"] == "3"
@@ -339,7 +332,7 @@ def test_what_was_typed_stays_while_the_disk_is_full_and_is_one_order_when_it_is
     visitor: Visitor,
 ) -> None:
     page, spool = visitor.get("/order"), visitor.system.web.intake.spool
-    visitor.system.web.intake.spool = NoRoom()  # type: ignore[assignment]
+    visitor.system.web.intake.spool = FullDisk()
     refused = visitor.fill(page, "/order", CUSTOMER)
     visitor.system.web.intake.spool = spool
     taken = visitor.fill(refused, "/order")  # as it stands there
